@@ -1,0 +1,12 @@
+"""The tested code of the course *From Minimax to ELBO*: a notebook introduces an idea, this package keeps it.
+
+The floors, arrows only downward::
+
+    5  bench, studies        figures for the README, evidence that needs more than a minute
+    4  widgets, checks       live views, feedback on learners' answers
+    3  plotting, metrics     every figure, every judgement of samples
+    2  gan, vae              losses, networks and steps of each family
+    1  training, data        the one loop, seeds, checkpoints; tensors in, batches out
+"""
+
+__version__ = "0.1.0"

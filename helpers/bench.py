@@ -1,0 +1,243 @@
+"""What a minute of one CPU buys: `python -m helpers.bench gan|vae|step|all`.
+
+A budget is counted in CPU-seconds of this process, from models built and data loaded to the end of training. Only the
+training split is read while training, and nothing is pretrained; the test split is read once, for the figures.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from helpers.data import batches, binarised, load_digits
+from helpers.gan import (
+    Discriminator,
+    Generator,
+    average_of,
+    draw,
+    gan_step,
+    refresh_statistics,
+    schedule,
+    to_tanh,
+    update_average,
+)
+from helpers.metrics import DigitScore, score_digits
+from helpers.training import seed_everything
+from helpers.vae import VAE, elbo, importance_weighted_bound, save, vae_step
+
+
+def spend(seconds: float, update: Callable[[float], object], floor: float = 0.0) -> int:
+    """Call `update(share of the budget used)` until `seconds` of CPU time are gone; the number of updates."""
+    begin, updates = time.process_time(), 0
+    while (used := time.process_time() - begin) < seconds - floor:
+        update(used / seconds)
+        updates += 1
+    return updates
+
+
+def train_gan(seconds: float, seed: int) -> tuple[nn.Module, int]:
+    """The course's GAN; gives the average of its generator's weights and the number of updates."""
+    generator = seed_everything(seed)
+    images = to_tanh(load_digits("train")[0])
+    g, d = Generator(), Discriminator()
+    average = average_of(g)
+    g_optimiser = torch.optim.Adam(g.parameters(), 2e-3, betas=(0.0, 0.9), fused=True)
+    d_optimiser = torch.optim.Adam(d.parameters(), 1e-2, betas=(0.0, 0.9), fused=True)
+    source = batches(images, 32, generator)
+
+    def update(done: float) -> None:
+        for optimiser, rate in ((g_optimiser, 2e-3), (d_optimiser, 1e-2)):
+            optimiser.param_groups[0]["lr"] = rate * schedule(done)
+        gan_step(g, d, g_optimiser, d_optimiser, next(source))
+        update_average(average, g)
+
+    updates = spend(seconds, update, floor=min(1.0, seconds / 10))  # the rest is for the statistics
+    if updates:
+        refresh_statistics(average, g.latent)
+    return average, updates
+
+
+def train_default_gan(seconds: float, seed: int) -> tuple[nn.Module, int]:
+    """A plain dense GAN at the usual defaults (Adam 2e-4, β₁ 0.5, batch 64): what the course's is compared with."""
+    generator = seed_everything(seed)
+    images = to_tanh(load_digits("train")[0])
+    layers: list[nn.Module] = []
+    for i, (a, b) in enumerate([(100, 128), (128, 256), (256, 512), (512, 1024)]):
+        layers += [nn.Linear(a, b), *([nn.BatchNorm1d(b, 0.8)] if i else []), nn.LeakyReLU(0.2)]
+    g = nn.Sequential(*layers, nn.Linear(1024, 784), nn.Tanh(), nn.Unflatten(1, (1, 28, 28)))
+    g.latent = 100
+    d = nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(784, 512),
+        nn.LeakyReLU(0.2),
+        nn.Linear(512, 256),
+        nn.LeakyReLU(0.2),
+        nn.Linear(256, 1),
+        nn.Flatten(0),
+    )
+    g_optimiser = torch.optim.Adam(g.parameters(), 2e-4, betas=(0.5, 0.999))
+    d_optimiser = torch.optim.Adam(d.parameters(), 2e-4, betas=(0.5, 0.999))
+    source = batches(images, 64, generator)
+    updates = spend(seconds, lambda _: gan_step(g, d, g_optimiser, d_optimiser, next(source)))
+    return g, updates
+
+
+def train_vae(seconds: float, seed: int) -> tuple[VAE, int]:
+    """The course's VAE; gives the average of its weights and the number of updates."""
+    generator = seed_everything(seed)
+    images = load_digits("train")[0]
+    vae = VAE().start_from(images)
+    average = average_of(vae)
+    optimiser = torch.optim.AdamW(vae.parameters(), 3e-3, weight_decay=0.1, fused=True)
+    source = batches(images, 128, generator)
+
+    def update(done: float) -> None:
+        optimiser.param_groups[0]["lr"] = 3e-3 * (0.02 + 0.98 * (1 + np.cos(np.pi * done)) / 2)
+        vae_step(vae, optimiser, next(source))
+        update_average(average, vae, 0.998)
+
+    return average.eval(), spend(seconds, update)
+
+
+def bench_gan(seconds: float, seed: int, out: Path | None) -> dict:
+    model, updates = train_gan(seconds, seed)
+    images = draw(model, 2000)
+    if out is not None:
+        with out.open("wb") as file:  # a file, not a name: NumPy would append to a name without .npz
+            np.savez_compressed(file, images=images.numpy())
+    score = score_digits(images)
+    default = score_digits(draw(train_default_gan(seconds, seed)[0], 2000))
+    print(f"this course's GAN, {updates} updates: {score}")
+    print(f"usual defaults: {default}")
+    return gan_figures(score, default, updates)
+
+
+def gan_figures(score: DigitScore, default: DigitScore, updates: int) -> dict:
+    return {
+        "distance": round(score.distance, 2),
+        "floor": round(score.floor, 2),
+        "default_distance": round(default.distance, 2),
+        "share_of_default": round(score.distance / default.distance, 4),
+        "classes": score.classes,
+        "rarest_class": round(min(score.shares), 4),
+        "nearest_ratio": round(score.nearest, 3),
+        "updates": updates,
+    }
+
+
+@torch.no_grad()
+def vae_figures(vae: VAE, split: str = "test") -> dict:
+    """ELBO and importance-weighted bound on the binarised images of `split`, in nats an image, and their errors."""
+    x = binarised(load_digits(split)[0])
+    torch.manual_seed(0)
+    bound = torch.stack([elbo(vae, x) for _ in range(50)]).mean(0)
+    tight = importance_weighted_bound(vae, x, 256)
+    return {
+        "elbo": round(bound.mean().item(), 2),
+        "elbo_se": round((bound.std() / len(x) ** 0.5).item(), 2),
+        "iwae_256": round(tight.mean().item(), 2),
+        "iwae_se": round((tight.std() / len(x) ** 0.5).item(), 2),
+    }
+
+
+def bench_vae(seconds: float, seed: int, out: Path | None) -> dict:
+    vae, updates = train_vae(seconds, seed)
+    if out is not None:
+        save(vae, out)
+    means = score_digits(vae.sample(2000, torch.Generator().manual_seed(12345)))
+    print(f"decoder means, {updates} updates: {means}")
+    return {**vae_figures(vae), "updates": updates, "distance": round(means.distance, 2)}
+
+
+def milliseconds(update: Callable[[], object], seconds: float = 2.0) -> float:
+    """The median wall time of one update, in milliseconds."""
+    for _ in range(5):
+        update()
+    times, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        begin = time.perf_counter()
+        update()
+        times.append(time.perf_counter() - begin)
+    return 1000 * float(np.median(times))
+
+
+def bench_step(seed: int) -> dict:
+    """One update of each model: milliseconds, images a second, and the share of the matrix-product peak."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    generator = seed_everything(seed)
+    images = load_digits("train")[0]
+    a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
+    peak = 2 * 1024**3 / (milliseconds(lambda: a @ b, 1.0) / 1000)
+    vae, g, d = VAE(), Generator(), Discriminator()
+    optimiser = torch.optim.AdamW(vae.parameters(), 1e-3, fused=True)
+    g_optimiser = torch.optim.Adam(g.parameters(), 1e-3, betas=(0.0, 0.9), fused=True)
+    d_optimiser = torch.optim.Adam(d.parameters(), 1e-3, betas=(0.0, 0.9), fused=True)
+    grey, scaled = batches(images, 128, generator), batches(to_tanh(images), 32, generator)
+    updates = {
+        "gan": (32, lambda: gan_step(g, d, g_optimiser, d_optimiser, next(scaled))),
+        "vae": (128, lambda: vae_step(vae, optimiser, next(grey))),
+    }
+    figures = {"matmul_gflops": round(peak / 1e9, 1)}
+    for name, (size, update) in updates.items():
+        with FlopCounterMode(display=False) as counter:
+            update()
+        ms = milliseconds(update)
+        share = counter.get_total_flops() / (ms / 1000) / peak
+        figures[name] = {
+            "ms": round(ms, 2),
+            "images_per_second": round(1000 * size / ms),
+            "share_of_peak": round(share, 3),
+        }
+        print(
+            f"{name}: {ms:.2f} ms an update, {1000 * size / ms:.0f} images/s, {100 * share:.1f} % of the peak"
+        )
+    return figures
+
+
+def bench_all(seconds: float, seed: int) -> dict:
+    figures = {
+        "step": bench_step(seed),
+        "gan": bench_gan(seconds, seed, None),
+        "vae": bench_vae(seconds, seed, None),
+    }
+    print(f"\n{'':4} {'figure':>22} {'value':>10}")
+    for model in ("gan", "vae"):
+        for name, value in figures[model].items():
+            print(f"{model:4} {name:>22} {value:>10}")
+    return figures
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m helpers.bench", description=__doc__)
+    parser.add_argument("what", choices=["gan", "vae", "step", "all"])
+    parser.add_argument("--seconds", type=float, default=60, help="CPU-seconds of training (60)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of PyTorch (1)")
+    parser.add_argument("--seed", type=int, default=0, help="seed (0)")
+    parser.add_argument("--out", type=Path, help="file for the images (gan, .npz) or the checkpoint (vae)")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    if options.what == "gan":
+        figures = bench_gan(options.seconds, options.seed, options.out)
+    elif options.what == "vae":
+        figures = bench_vae(options.seconds, options.seed, options.out)
+    elif options.what == "step":
+        figures = bench_step(options.seed)
+    else:
+        figures = bench_all(options.seconds, options.seed)
+    settings = {
+        "what": options.what,
+        "seconds": options.seconds,
+        "threads": options.threads,
+        "seed": options.seed,
+    }
+    print(json.dumps({**settings, **figures}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Data: one file a modality, tensors in, batches out."""
+
+from helpers.data.batches import Batches, batches
+from helpers.data.digits import (
+    BINARISE_SEED,
+    SPLIT_SEED,
+    binarised,
+    expect_images,
+    expect_labels,
+    load_digits,
+)
+from helpers.data.points import Mixture, grid, ring, spiral
+
+__all__ = [
+    "BINARISE_SEED",
+    "SPLIT_SEED",
+    "Batches",
+    "Mixture",
+    "batches",
+    "binarised",
+    "expect_images",
+    "expect_labels",
+    "grid",
+    "load_digits",
+    "ring",
+    "spiral",
+]

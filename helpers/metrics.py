@@ -1,0 +1,133 @@
+"""Judgements of generated digits, by a small classifier that was trained once and frozen."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from helpers.data import expect_images, load_digits
+
+SHARE = 0.04  # a class counts as covered with at least this share of the samples
+
+
+class DigitClassifier(nn.Module):
+    """Images (B, 1, 28, 28) in [0, 1] to 64 features, and those to the logits of ten classes."""
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 16, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(16, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(32 * 7 * 7, 64),
+            nn.ReLU(),
+        )
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images))
+
+
+@cache
+def digit_classifier() -> DigitClassifier:
+    """The frozen classifier, as `python -m helpers.studies.digit_classifier` trained it on the 4,000 digits."""
+    with (resources.files("helpers") / "digit_classifier.npz").open("rb") as file:
+        weights = {name: torch.from_numpy(array).float() for name, array in np.load(file).items()}
+    model = DigitClassifier()
+    model.load_state_dict(weights)
+    return model.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def digit_features(images: Tensor) -> Tensor:
+    """The classifier's 64 features of images (N, 1, 28, 28) in [0, 1], (N, 64)."""
+    expect_images(images)
+    return torch.cat([digit_classifier().features(part) for part in images.split(500)])
+
+
+def frechet_distance(a: Tensor, b: Tensor) -> float:
+    """|m_a − m_b|² + tr(C_a + C_b − 2 (C_a C_b)^½), the Fréchet distance of two Gaussians fitted to the features.
+
+    `a` (N, d) and `b` (M, d) with N, M ≥ 2. Biased upwards for few samples: always show it beside the distance of real
+    images to real images. Raises ValueError on fewer rows or unequal widths. Source: Heusel et al. (2017), eq. 6.
+    """
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
+        raise ValueError(
+            f"Features must be (N, d) and (M, d) with N, M ≥ 2, these are {tuple(a.shape)} and {tuple(b.shape)}."
+        )
+    a, b = a.double(), b.double()
+    cov_a, cov_b = torch.cov(a.T), torch.cov(b.T)
+    values, vectors = torch.linalg.eigh(cov_a)
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T  # C_a^½
+    cross = torch.linalg.eigvalsh(root @ cov_b @ root).clamp(min=0).sqrt().sum()  # tr (C_a C_b)^½
+    distance = (a.mean(0) - b.mean(0)).square().sum() + cov_a.trace() + cov_b.trace() - 2 * cross
+    return max(0.0, distance.item())
+
+
+@torch.no_grad()
+def class_shares(images: Tensor) -> Tensor:
+    """The share of each of the ten classes among the images, by the frozen classifier, (10,)."""
+    expect_images(images)
+    labels = torch.cat([digit_classifier()(part).argmax(1) for part in images.split(500)])
+    return labels.bincount(minlength=10) / len(images)
+
+
+@torch.no_grad()
+def nearest_distance(images: Tensor, training: Tensor) -> Tensor:
+    """The Euclidean distance of each image to the nearest training image, in pixel values, (N,)."""
+    expect_images(images)
+    expect_images(training)
+    flat = training.flatten(1)
+    return torch.cat([torch.cdist(part.flatten(1), flat).min(1).values for part in images.split(500)])
+
+
+@dataclass(frozen=True)
+class DigitScore:
+    """What 2,000 generated digits are worth; `distance` means nothing without `floor` beside it."""
+
+    distance: float  # Fréchet distance to the 500 test images
+    floor: float  # that of 2,000 real training images
+    shares: tuple[float, ...]  # of the ten classes
+    nearest: float  # median distance to the nearest training image ÷ that of real test images
+
+    @property
+    def classes(self) -> int:
+        """The classes with at least 4 % of the samples."""
+        return sum(share >= SHARE for share in self.shares)
+
+    def __str__(self) -> str:
+        return (
+            f"digit Fréchet distance {self.distance:.1f} (real against real: {self.floor:.1f}) · "
+            f"{self.classes} of 10 classes, the rarest {100 * min(self.shares):.1f} % · "
+            f"nearest training image at {self.nearest:.2f} × the distance of real test images"
+        )
+
+
+@cache
+def _reference(split: str) -> tuple[Tensor, float, float]:
+    """Features of the held-out images, the floor, and how far held-out images lie from the training images."""
+    training, held_out = load_digits("train")[0], load_digits(split)[0]
+    features = digit_features(held_out)
+    floor = frechet_distance(digit_features(training[:2000]), features)
+    return features, floor, nearest_distance(held_out, training).median().item()
+
+
+def score_digits(images: Tensor, split: str = "test") -> DigitScore:
+    """Judge generated images (N, 1, 28, 28) in [0, 1], 2,000 of them to be comparable, against a held-out split.
+
+    Choose settings with split="validation"; read the test images once. A VAE is judged by its decoder's means.
+    """
+    features, floor, real_nearest = _reference(split)
+    return DigitScore(
+        distance=frechet_distance(digit_features(images), features),
+        floor=floor,
+        shares=tuple(class_shares(images).tolist()),
+        nearest=nearest_distance(images, load_digits("train")[0]).median().item() / real_nearest,
+    )

@@ -1,0 +1,259 @@
+"""The one training loop, seeds, threads and checkpoints that every notebook shares."""
+
+import math
+import os
+import pickle
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the sentence says why and what to try."""
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint could not be read; the sentence says why and what to do."""
+
+
+class History(dict):
+    """What was measured at each update: a name → a list of floats, one an update."""
+
+    def __len__(self) -> int:
+        """The number of updates recorded (not of names)."""
+        return max((len(values) for values in self.values()), default=0)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def record(self, metrics: dict[str, float]) -> None:
+        for name, value in metrics.items():
+            self.setdefault(name, []).append(value)
+
+    def last(self, name: str, over: int = 100) -> float:
+        """The mean of the last `over` values of `name`."""
+        recent = self[name][-over:]
+        return sum(recent) / len(recent)
+
+
+def train(
+    step: Callable[..., dict],
+    batches: Iterable,
+    steps: int,
+    history: History | None = None,
+    progress: bool = True,
+) -> Iterator[tuple[int, dict[str, float]]]:
+    """Take `steps` updates, and after each hand (t, metrics) back to the caller's own `for` loop.
+
+    `step(batch)` makes one update and returns what it measured, a dict of numbers or one-element tensors; t counts
+    from 1, or on from where `history` stopped. Models, optimisers, batches and history belong to the caller: an
+    interrupt between two updates, or within one, leaves all of them usable. Raises ValueError on empty data and
+    TrainingError as soon as a measured number is not finite.
+    """
+    history = History() if history is None else history
+    start = len(history)
+    source = iter(batches)
+    bar = tqdm(
+        total=steps, file=sys.stdout, leave=False, disable=not progress, mininterval=0.2, unit="update"
+    )
+    try:
+        for t in range(start + 1, start + steps + 1):
+            try:
+                batch = next(source)
+            except StopIteration:
+                raise ValueError(
+                    f"The batches ended after {t - 1 - start} of {steps} updates: is the data set empty? "
+                    "`helpers.data.batches(x, size, generator)` never ends."
+                ) from None
+            metrics = {name: float(value) for name, value in step(batch).items()}
+            for name, value in metrics.items():
+                if not math.isfinite(value):
+                    raise TrainingError(
+                        f"`{name}` became {value} at update {t}: training has diverged. Build the model again and "
+                        "try a smaller learning rate; the history up to here is kept."
+                    )
+            history.record(metrics)
+            bar.update()
+            yield t, metrics
+    finally:
+        bar.close()
+
+
+# Seeds, devices, threads
+
+
+def seed_everything(seed: int) -> torch.Generator:
+    """Seed PyTorch's global generator (initial weights, noise) and return one more generator, for the batches."""
+    torch.manual_seed(seed)
+    return torch.Generator().manual_seed(seed)
+
+
+def pick_device(name: str | None = None) -> torch.device:
+    """The device called `name`, or else a CUDA or Apple GPU where there is one, or else the CPU."""
+    available = ["cpu"]
+    if torch.backends.mps.is_available():
+        available.insert(0, "mps")
+    if torch.cuda.is_available():
+        available.insert(0, "cuda")
+    name = name or available[0]
+    if name.split(":")[0] not in available:
+        raise ValueError(
+            f'There is no device "{name}" on this machine: choose one of {", ".join(available)}.'
+        )
+    return torch.device(name)
+
+
+def granted_cpus(environment: dict[str, str] | None = None, cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """The CPUs that this process may really use, which in a container are fewer than the machine has.
+
+    The least of Binder's `CPU_LIMIT`, the control group's quota (version 2 `cpu.max` or version 1), the processor
+    affinity, and the machine's count; at least 1.
+    """
+    environment = os.environ if environment is None else environment
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limits = [float(affinity)]
+    try:
+        limits.append(float(environment.get("CPU_LIMIT", "")))
+    except ValueError:
+        pass
+    try:
+        quota, period = (cgroup / "cpu.max").read_text().split()
+        limits.append(int(quota) / int(period))  # "max 100000" sets no limit and fails here
+    except (OSError, ValueError):
+        pass
+    try:
+        quota = int((cgroup / "cpu" / "cpu.cfs_quota_us").read_text())
+        period = int((cgroup / "cpu" / "cpu.cfs_period_us").read_text())
+        limits.append(quota / period)  # −1 sets no limit
+    except (OSError, ValueError):
+        pass
+    return max(1, int(min(limit for limit in limits if limit > 0)))
+
+
+def set_threads(threads: int | None = None) -> int:
+    """Let PyTorch use `threads` threads, or half of the CPUs granted (1 to 4), and return the number.
+
+    Half, because the browser needs a core too, and because on networks this small a second thread gains little
+    alone and costs much as soon as another program wants its core.
+    """
+    threads = min(4, max(1, granted_cpus() // 2)) if threads is None else threads
+    torch.set_num_threads(threads)
+    return threads
+
+
+# Checkpoints
+
+
+def _state(
+    models: dict[str, nn.Module],
+    optimisers: dict[str, torch.optim.Optimizer] | None,
+    batches,
+    generator: torch.Generator | None,
+    history: History | None,
+) -> dict:
+    return {
+        "models": {name: model.state_dict() for name, model in models.items()},
+        "optimisers": {name: optimiser.state_dict() for name, optimiser in (optimisers or {}).items()},
+        "batches": None if batches is None else batches.state_dict(),
+        "generator": None if generator is None else generator.get_state(),
+        "random_state": torch.get_rng_state(),
+        "history": None if history is None else {name: list(values) for name, values in history.items()},
+    }
+
+
+def save_checkpoint(
+    path: str | Path,
+    *,
+    models: dict[str, nn.Module],
+    optimisers: dict[str, torch.optim.Optimizer] | None = None,
+    batches=None,
+    generator: torch.Generator | None = None,
+    history: History | None = None,
+) -> Path:
+    """Write everything a run needs to go on to the same numbers, in one file that is whole or not there at all."""
+    return write_atomically(path, _state(models, optimisers, batches, generator, history))
+
+
+def load_checkpoint(
+    path: str | Path,
+    *,
+    models: dict[str, nn.Module],
+    optimisers: dict[str, torch.optim.Optimizer] | None = None,
+    batches=None,
+    generator: torch.Generator | None = None,
+    history: History | None = None,
+) -> None:
+    """Put back what `save_checkpoint` took, into objects built as they were then; no code from the file is run.
+
+    Raises CheckpointError for a missing, truncated or foreign file, for one that asks to run code, and for a model
+    or optimiser of another name or shape; nothing has been changed by then.
+    """
+    state = read_safely(path)
+    if not isinstance(state, dict) or "models" not in state:
+        raise CheckpointError(f"{path} is not a checkpoint of this course: it holds no models.")
+    before = _state(models, optimisers, batches, generator, None)
+    try:
+        _put_back(state, models, optimisers, batches, generator)
+    except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as reason:
+        _put_back(before, models, optimisers, batches, generator)
+        raise CheckpointError(
+            f"{path} does not fit these objects ({_first_line(reason)}): "
+            "build them with the sizes they had when it was saved."
+        ) from None
+    if history is not None and state["history"] is not None:
+        history.clear()
+        history.update(state["history"])
+
+
+def _put_back(state: dict, models, optimisers, batches, generator) -> None:
+    for name, model in models.items():
+        model.load_state_dict(state["models"][name])
+    for name, optimiser in (optimisers or {}).items():
+        optimiser.load_state_dict(state["optimisers"][name])
+    if batches is not None:
+        batches.load_state_dict(state["batches"])
+    if generator is not None:
+        generator.set_state(state["generator"])
+    torch.set_rng_state(state["random_state"])
+
+
+def write_atomically(path: str | Path, content: object) -> Path:
+    """`torch.save` beside `path`, then one rename: whoever kills us, `path` holds the old file or the new one."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".unfinished")
+    with unfinished.open("wb") as file:
+        torch.save(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(unfinished, path)
+    return path
+
+
+def read_safely(path: str | Path) -> object:
+    """Read tensors and plain containers from a file of `write_atomically` without running code from it."""
+    path = Path(path)
+    if not path.exists():
+        raise CheckpointError(f"There is no checkpoint at {path}: save one first, or check the path.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about old pickle formats, which are refused anyway
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as reason:
+        raise CheckpointError(
+            f"{path} was refused, because loading it would run code from the file: "
+            "only open checkpoints that you trust."
+        ) from reason
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as reason:
+        raise CheckpointError(
+            f"{path} is damaged or cut short ({_first_line(reason)}): load an older checkpoint."
+        ) from reason
+
+
+def _first_line(reason: Exception) -> str:
+    return str(reason).strip().split("\n")[0][:160]

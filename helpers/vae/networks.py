@@ -1,0 +1,64 @@
+"""A variational autoencoder for 28 × 28 images, and its file."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from helpers.training import CheckpointError, read_safely, write_atomically
+
+
+class VAE(nn.Module):
+    """Encoder q(z|x) = N(μ(x), diag σ²(x)) and decoder p(x|z) = Bernoulli(sigmoid(logits)), one hidden layer each.
+
+    Source: Kingma and Welling (2014), appendix C.
+    """
+
+    def __init__(self, latent: int = 20, hidden: int = 400):
+        super().__init__()
+        self.latent, self.hidden = latent, hidden
+        self.encoder = nn.Sequential(nn.Linear(784, hidden), nn.ReLU(), nn.Linear(hidden, 2 * latent))
+        self.decoder = nn.Sequential(nn.Linear(latent, hidden), nn.ReLU(), nn.Linear(hidden, 784))
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (B, 1, 28, 28) in [0, 1] to μ and log σ², each (B, latent)."""
+        mu, log_var = self.encoder(x.flatten(1)).chunk(2, dim=1)
+        return mu, log_var
+
+    def decode(self, z: Tensor) -> Tensor:
+        """z (B, latent) to the logits of the pixels, (B, 784)."""
+        return self.decoder(z)
+
+    @torch.no_grad()
+    def start_from(self, images: Tensor) -> "VAE":
+        """Set the decoder's last bias to the logits of the mean image, so that training starts from it."""
+        mean = images.flatten(1).mean(0).clamp(0.001, 0.999)
+        self.decoder[-1].bias.copy_(mean.logit())
+        return self
+
+    @torch.no_grad()
+    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """The decoder's means for `n` draws of z from the prior, (n, 1, 28, 28) in [0, 1]."""
+        z = torch.randn(n, self.latent, generator=generator)
+        return self.decode(z).sigmoid().view(n, 1, 28, 28)
+
+
+def save(vae: VAE, path: str | Path) -> Path:
+    """Write the sizes and weights of `vae` to `path`, whole or not at all."""
+    sizes = {"latent": vae.latent, "hidden": vae.hidden}
+    return write_atomically(path, {"kind": "vae", "sizes": sizes, "weights": vae.state_dict()})
+
+
+def load(path: str | Path) -> VAE:
+    """The VAE that `save` wrote to `path`, in evaluation mode; runs no code from the file.
+
+    Raises CheckpointError where the file is missing, damaged, foreign, or asks to run code.
+    """
+    content = read_safely(path)
+    if not isinstance(content, dict) or content.get("kind") != "vae":
+        raise CheckpointError(
+            f"{path} does not hold a VAE of this course: save one with helpers.vae.save(vae, path)."
+        )
+    vae = VAE(**content["sizes"])
+    vae.load_state_dict(content["weights"])
+    return vae.eval()
