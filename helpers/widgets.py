@@ -1,217 +1,311 @@
-"""Live views: a frame with play, pause, step and reset, and the latent explorer.
-
-Each also carries a static picture, which is all that a reader without a kernel sees.
-"""
+"""Live views: a frame with Play, Pause, Step and Reset around any iterator of pictures, and the latent explorer."""
 
 import asyncio
+import html
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from time import perf_counter
 
-import ipywidgets
 import numpy as np
 import torch
-from torch import Tensor
+from ipywidgets import HTML, Button, Dropdown, FloatSlider, HBox, Layout, VBox, Widget
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw
 
-from helpers.plotting import Picture, image_grid, new_figure, picture, tile
+from helpers.plotting import SHARPNESS, Picture, encode, picture, use_style
 
-_shown: dict[str, "LiveFrame"] = {}  # name → the frame shown last: a cell run again closes the old one
+REST = 0.02  # seconds left to the kernel after each picture, so that buttons and other cells are answered
+REACH = 3.0  # the explorer goes from -3 to 3: a standard normal leaves 0.3 % outside
 
 
 class LiveFrame:
-    """A picture that moves: `start()` gives a fresh iterator of (Picture, caption), and four buttons drive it.
+    """A picture that moves: `start()` gives a fresh iterator of Pictures, or of (Picture, caption), and Play runs it.
 
-    Playing is a task on the kernel's own event loop that rests between two pictures, so that other cells and the
-    buttons go on answering. An iterator that ends or fails says so under the picture.
+    The first picture is taken at once. `alt` describes what the moving picture shows. A reader without a live kernel
+    sees `static`, or else the picture shown last. `controls` are widgets that stand above the buttons, `fps` is the
+    most pictures a second. One frame plays at a time. A second frame of the same `name` (its `alt`, unless given)
+    closes the first: a cell that is run again leaves nothing behind.
     """
 
-    def __init__(self, start: Callable[[], Iterator[tuple[Picture, str]]], name: str, pause: float = 0.02):
-        if name in _shown:
-            _shown[name].close()
-        _shown[name] = self
-        self.start, self.name, self.rest = start, name, pause
-        self.task: asyncio.Task | None = None
-        try:
-            self.loop = asyncio.get_running_loop()
-        except RuntimeError:  # outside Jupyter: only `advance` is of use
-            self.loop = None
-        self.image = ipywidgets.HTML()
-        self.status = ipywidgets.HTML()
-        self.buttons = {}
-        for label, icon, action in (
-            ("Play", "play", self.play),
-            ("Pause", "pause", self.pause),
-            ("Step", "step-forward", self.step),
-            ("Reset", "undo", self.reset),
-        ):
-            button = ipywidgets.Button(description=label, icon=icon, layout={"width": "6.5em"})
-            button.on_click(lambda _, act=action: self._soon(act))
-            self.buttons[label] = button
-        self.view = ipywidgets.VBox([self.image, ipywidgets.HBox(list(self.buttons.values())), self.status])
-        self.frames = start()
+    open_frames: dict[str, "LiveFrame"] = {}
+
+    def __init__(
+        self,
+        start: Callable[[], Iterator],
+        alt: str,
+        *,
+        name: str | None = None,
+        static: Picture | None = None,
+        controls: Sequence[Widget] = (),
+        fps: float = 12,
+    ):
+        self.start, self.alt, self.static, self.fps = start, alt, static, fps
+        self.name = name or alt
         self.picture: Picture | None = None
-        self.advance()
-        self.first = self.picture
+        self._pictures: Iterator | None = None
+        self._task: asyncio.Task | None = None
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:  # outside a notebook everything works but Play
+            self._loop = None
+        if self.name in self.open_frames:
+            self.open_frames[self.name].close()
+        self.open_frames[self.name] = self
 
-    def _soon(self, action: Callable[[], None]) -> None:
-        """Run `action` on the kernel's loop: some kernels call back from another thread."""
-        if self.loop is None:
-            action()
-        else:
-            self.loop.call_soon_threadsafe(action)
+        self._image, self._caption, self._status = HTML(), HTML(), HTML()
+        buttons = [
+            self._button("Play", "play", self.play),
+            self._button("Pause", "pause", self.pause),
+            self._button("Step", "step-forward", self.step),
+            self._button("Reset", "refresh", self.reset),
+        ]
+        self.box = VBox([*controls, self._image, self._caption, HBox(buttons), self._status])
+        self.reset()
 
-    def advance(self, frames: int = 1) -> bool:
-        """Show the next picture, `frames` times; False when there is no further one."""
-        for _ in range(frames):
-            try:
-                self.picture, caption = next(self.frames)
-            except StopIteration:
-                self._say("That was the last picture: press Reset to begin again.")
-                return False
-            except Exception as reason:
-                self._say(f"Stopped: {type(reason).__name__}: {reason}")
-                return False
-            self.image.value = self.picture.html()
-            self._say(caption)
-        return True
-
-    def _say(self, sentence: str) -> None:
-        self.status.value = f'<span role="status" aria-live="polite">{sentence}</span>'
+    @property
+    def playing(self) -> bool:
+        return self._task is not None and not self._task.done()
 
     def play(self) -> None:
-        if self.task is None or self.task.done():
-            self.task = asyncio.get_running_loop().create_task(self._run())
-
-    async def _run(self) -> None:
-        while self.advance():
-            await asyncio.sleep(self.rest)
+        """Show one picture after the other until Pause, or until there are no more."""
+        if self._loop is None:
+            self._say("Play needs a notebook with a running kernel. Step works everywhere.")
+        elif not self.playing:
+            for frame in self.open_frames.values():
+                frame.pause()
+            self._say("Playing.")
+            self._task = self._loop.create_task(self._run())
 
     def pause(self) -> None:
-        if self.task is not None:
-            self.task.cancel()
-            self.task = None
+        """Stay at the picture that is shown."""
+        if self.playing:
+            self._task.cancel()
+            self._say("Paused.")
+        self._task = None
 
     def step(self) -> None:
+        """Show the next picture, and wait."""
         self.pause()
         self.advance()
 
     def reset(self) -> None:
+        """Begin again from `start()`."""
         self.pause()
-        self.frames = self.start()
+        self._say("Ready.")
+        self._pictures = None
         self.advance()
 
+    def advance(self, pictures: int = 1) -> int:
+        """Show up to so many further pictures without a rest between them; returns how many there were."""
+        for shown in range(pictures):
+            if not self.attempt(self._next):
+                return shown
+        return pictures
+
+    def attempt(self, produce: Callable[[], Picture | tuple[Picture, str]]) -> bool:
+        """Show what `produce()` returns; an error becomes a sentence below the picture, and the answer False.
+
+        In a button's handler an error would vanish, and the button would seem dead.
+        """
+        try:
+            self.show(produce())
+            return True
+        except StopIteration:
+            self._say("This is the end. Reset begins again.")
+        except (Exception, KeyboardInterrupt) as error:
+            self._say(f"Stopped by {type(error).__name__}: {error}. Reset begins again.")
+        return False
+
+    def show(self, shown: Picture | tuple[Picture, str]) -> None:
+        """Show a picture, with a caption if one comes with it."""
+        self.picture, caption = shown if isinstance(shown, tuple) else (shown, "")
+        # A size fixed beforehand keeps the page from jumping while the browser changes the picture.
+        self._image.layout.width = f"{self.picture.width}px"
+        self._image.layout.height = f"{self.picture.height + 4}px"
+        self._image.value = replace(self.picture, alt=self.alt).html()
+        self._caption.value = html.escape(caption)
+
     def close(self) -> None:
-        """Stop playing and forget the frame."""
-        self._soon(self.pause)
-        _shown.pop(self.name, None)
+        """Stop playing and take the widgets from the page."""
+        self.pause()
+        if self.open_frames.get(self.name) is self:
+            del self.open_frames[self.name]
+        _close(self.box)
+
+    def on_loop(self, action: Callable[[], None]) -> None:
+        """Do it on the kernel's own thread: some kernels call the handlers of widgets from another."""
+        if self._loop is None:
+            action()
+        else:
+            self._loop.call_soon_threadsafe(action)
+
+    def _next(self) -> Picture | tuple[Picture, str]:
+        if self._pictures is None:
+            self._pictures = iter(self.start())
+        return next(self._pictures)
+
+    async def _run(self) -> None:
+        began = perf_counter()
+        while self.advance():
+            await asyncio.sleep(max(REST, began + 1 / self.fps - perf_counter()))
+            began = perf_counter()
+
+    def _button(self, label: str, icon: str, action: Callable[[], None]) -> Button:
+        button = Button(description=label, icon=icon, layout=Layout(width="auto"))
+        button.on_click(lambda _: self.on_loop(action))
+        return button
+
+    def _say(self, sentence: str) -> None:
+        # role="status": a screen reader speaks the sentence when it changes. Captions change too often for that.
+        self._status.value = f'<span role="status" aria-live="polite">{html.escape(sentence)}</span>'
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        live = self.view._repr_mimebundle_()
-        return {**live, "text/html": self.first.html(), "text/plain": self.first.alt}
+        still = self.static or self.picture
+        bundle = dict(self.box._repr_mimebundle_())
+        return bundle | ({"text/html": still.html(), "text/plain": still.alt} if still else {})
 
 
-class LatentExplorer:
-    """Walk through a latent space: two sliders move z along two dimensions, Play walks round a circle.
+class LatentPlane:
+    """The plane of two latent coordinates `dims`, the others resting at `base` (latent,), drawn as decoded images.
 
-    `decode` takes z (B, latent) and gives images (B, 1, 28, 28) in [0, 1]; `base` (latent,) is where the other
-    dimensions stay, the prior's mean when it is not given.
+    `decode` takes z (B, latent) to images (B, 1, 28, 28) with values in [0, 1]; another shape raises ValueError.
     """
 
-    def __init__(
-        self,
-        decode: Callable[[Tensor], Tensor],
-        latent: int,
-        name: str,
-        base: Tensor | None = None,
-        dimensions: Sequence[int] = (0, 1),
-        reach: float = 2.5,
-        side: int = 11,
-    ):
-        if latent < 2:
-            raise ValueError("The explorer needs a latent space of two dimensions or more.")
-        if max(dimensions) >= latent or len(set(dimensions)) != 2:
+    CELLS = 13  # images in each direction: one every half unit
+    SIZE = (650, 430)  # of the picture, in pixels of the page
+    DIGIT, DIGIT_CORNER = 7 * 28, (12, 94)  # the single image: its side, its upper left corner
+    PLANE, PLANE_CORNER = 28 * CELLS, (270, 12)
+
+    def __init__(self, decode: Callable, base: torch.Tensor, dims: tuple[int, int]):
+        self.decode, self.base, self.dims = decode, base, dims
+        places = torch.linspace(-REACH, REACH, self.CELLS)
+        second, first = torch.meshgrid(places.flip(0), places, indexing="ij")
+        images = self._ink(first.flatten(), second.flatten()).reshape(self.CELLS, self.CELLS, 28, 28)
+        sheet = images.transpose(0, 2, 1, 3).reshape(28 * self.CELLS, 28 * self.CELLS)
+
+        use_style()
+        figure = Figure(figsize=(self.SIZE[0] / 96, self.SIZE[1] / 96))
+        bottom = self.SIZE[1] - self.PLANE_CORNER[1] - self.PLANE
+        rectangle = np.array([self.PLANE_CORNER[0], bottom, self.PLANE, self.PLANE]) / (
+            *self.SIZE,
+            *self.SIZE,
+        )
+        axes = figure.add_axes(rectangle)
+        self.edge = REACH + REACH / (self.CELLS - 1)  # the outermost images stand half beyond
+        axes.imshow(
+            sheet, "gray", vmin=0, vmax=255, extent=[-self.edge, self.edge] * 2, interpolation="nearest"
+        )
+        axes.set(xlabel=f"$z_{{{dims[0] + 1}}}$", ylabel=f"$z_{{{dims[1] + 1}}}$")
+        middle, below = self.DIGIT_CORNER[0] + self.DIGIT / 2, self.DIGIT_CORNER[1] + self.DIGIT + 24
+        place = (middle / self.SIZE[0], 1 - below / self.SIZE[1])
+        figure.text(*place, "decoded at the ring", ha="center")
+        self._page = picture(figure, "The plane before an image is shown.").image()
+
+    def picture_at(self, first: float, second: float, alt: str) -> Picture:
+        """The image decoded at these coordinates, beside the plane with a ring at their place."""
+        page = self._page.copy()
+        ink = self._ink(torch.tensor([first]), torch.tensor([second]))[0]
+        side = self.DIGIT * SHARPNESS
+        digit = Image.fromarray(ink).resize((side, side), Image.Resampling.NEAREST)
+        page.paste(digit, tuple(SHARPNESS * at for at in self.DIGIT_CORNER))
+        x = self.PLANE_CORNER[0] + (first + self.edge) / (2 * self.edge) * self.PLANE
+        y = self.PLANE_CORNER[1] + (self.edge - second) / (2 * self.edge) * self.PLANE
+        ImageDraw.Draw(page).circle(
+            (SHARPNESS * x, SHARPNESS * y), 18 * SHARPNESS, outline="#D55E00", width=6
+        )
+        return encode(np.asarray(page), alt)
+
+    def _ink(self, first: torch.Tensor, second: torch.Tensor) -> np.ndarray:
+        """Decoded images as dark ink on white, (B, 28, 28) of uint8."""
+        z = self.base.repeat(len(first), 1)
+        z[:, self.dims[0]], z[:, self.dims[1]] = first, second
+        with torch.no_grad():
+            images = self.decode(z)
+        if images.shape != (len(z), 1, 28, 28):
             raise ValueError(
-                f"Choose two different dimensions between 0 and {latent - 1}, not {tuple(dimensions)}."
+                f"decode must return images of shape (B, 1, 28, 28), here {(len(z), 1, 28, 28)}, not"
+                f" {tuple(images.shape)}: reshape what the decoder returns, logits through a sigmoid first."
             )
-        self.decode, self.reach, self.side = decode, reach, side
-        self.base = torch.zeros(latent) if base is None else base.detach().clone()
-        self.dimensions = tuple(dimensions)
-        self.map = self._map()
-        self.sliders = [
-            ipywidgets.FloatSlider(
-                value=0.0, min=-reach, max=reach, step=0.05, description=f"z{d + 1}", continuous_update=True
-            )
-            for d in self.dimensions
-        ]
-        self.frame = LiveFrame(self._circle, name)
-        for slider in self.sliders:
-            slider.observe(self._moved, names="value")
-        self.walking = False
-        self.view = ipywidgets.VBox([*self.sliders, self.frame.view])
-        self.static = image_grid(
-            self.decode(self._lattice()).detach(),
-            f"Latent map, {side} by {side} decoded images: dimension {self.dimensions[0] + 1} runs from left to "
-            f"right, dimension {self.dimensions[1] + 1} from bottom to top, each from −{reach} to {reach}.",
-            columns=side,
-            scale=1.2,
+        return (255 - 255 * images[:, 0].clamp(0, 1)).round().to(torch.uint8).numpy()
+
+
+def latent_explorer(
+    decode: Callable,
+    latent_dim: int,
+    alt: str,
+    *,
+    base: torch.Tensor | None = None,
+    name: str | None = None,
+) -> LiveFrame:
+    """Two sliders move a point z of the latent space, and the frame shows the image decoded there; Play walks a circle.
+
+    `decode` takes z (B, latent_dim) to images (B, 1, 28, 28) in [0, 1]. With more than two dimensions the reader
+    chooses the two that move; the others rest at `base` (latent_dim,), the code of an image for instance, or else
+    at zero, the mean of the prior.
+    """
+    base = torch.zeros(latent_dim) if base is None else base.detach().flatten().float()
+    if latent_dim < 2 or len(base) != latent_dim:
+        raise ValueError(
+            f"latent_dim is {latent_dim} and base has {len(base)} numbers: give two or more, and as many to base."
         )
+    names = [
+        "z" + str(number + 1).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+        for number in range(latent_dim)
+    ]
+    sliders = [FloatSlider(min=-REACH, max=REACH, step=0.05, readout_format=".2f") for _ in range(2)]
+    choices = [
+        Dropdown(description=label, options=list(zip(names, range(latent_dim), strict=True)), value=dim)
+        for dim, label in enumerate(["across", "up"])
+    ]
+    plane: LatentPlane | None = None
+    walking = False
 
-    def point(self, a: float, b: float) -> Tensor:
-        """z (latent,) with the two chosen dimensions at a and b."""
-        z = self.base.clone()
-        z[list(self.dimensions)] = torch.tensor([a, b], dtype=z.dtype)
-        return z
+    def choose_plane() -> None:
+        nonlocal plane
+        plane = LatentPlane(decode, base, (choices[0].value, choices[1].value))
+        for slider, choice in zip(sliders, choices, strict=True):
+            slider.description = names[choice.value]
 
-    def _lattice(self) -> Tensor:
-        line = np.linspace(-self.reach, self.reach, self.side)
-        return torch.stack([self.point(a, b) for b in line[::-1] for a in line])
+    def look() -> Picture:
+        return plane.picture_at(sliders[0].value, sliders[1].value, alt)
 
-    @torch.no_grad()
-    def _map(self) -> np.ndarray:
-        return tile(self.decode(self._lattice()), self.side, gap=0)
+    def move_to(first: float, second: float) -> Picture:
+        nonlocal walking
+        walking = True
+        sliders[0].value, sliders[1].value = (
+            round(20 * first) / 20,
+            round(20 * second) / 20,
+        )  # as the sliders step
+        walking = False
+        return look()
 
-    @torch.no_grad()
-    def draw(self, a: float, b: float) -> Picture:
-        """The map with a ring at (a, b), beside the image decoded there."""
-        one = tile(self.decode(self.point(a, b)[None]), 1)
-        figure, (left, right) = new_figure(6.4, 3.2, 2)
-        cell = self.reach / (self.side - 1)
-        edge = self.reach + cell
-        left.imshow(self.map, cmap="gray", vmin=0, vmax=255, extent=(-edge, edge) * 2)
-        left.plot(
-            [a], [b], marker="o", markersize=13, markerfacecolor="none", markeredgewidth=2.5, color="#d55e00"
-        )
-        left.set(xlabel=f"$z_{{{self.dimensions[0] + 1}}}$", ylabel=f"$z_{{{self.dimensions[1] + 1}}}$")
-        left.grid(False)
-        right.imshow(one, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        right.set_title("decoded here")
-        right.set_axis_off()
-        return picture(
-            figure,
-            f"Left: map of decoded digits with a ring at ({a:.2f}, {b:.2f}). Right: the digit decoded at that point.",
-        )
+    def walk() -> Iterator[Picture]:
+        centre = [float(base[dim]) for dim in plane.dims]
+        yield move_to(*centre)
+        for turn in np.linspace(0, 2 * np.pi, 73):
+            yield move_to(centre[0] + 2 * np.cos(turn), centre[1] + 2 * np.sin(turn))
 
-    def _circle(self) -> Iterator[tuple[Picture, str]]:
-        """The sliders' own point, then round a circle for ever."""
-        yield self._here()
-        turn = 0
-        while True:
-            angle = 2 * np.pi * turn / 60
-            turn += 1
-            self.walking = True
-            self.sliders[0].value = round(1.5 * np.cos(angle), 2)
-            self.sliders[1].value = round(1.5 * np.sin(angle), 2)
-            self.walking = False
-            yield self._here()
+    def slider_moved(_) -> None:
+        if not walking:  # the reader's hand, not the walk
+            frame.on_loop(lambda: (frame.pause(), frame.attempt(look)))
 
-    def _here(self) -> tuple[Picture, str]:
-        a, b = (slider.value for slider in self.sliders)
-        return self.draw(a, b), f"z = ({a:.2f}, {b:.2f}); the other dimensions stay where they are."
+    def dimension_chosen(change) -> None:
+        other = choices[1] if change.owner is choices[0] else choices[0]
+        if other.value == change.new:  # the same twice makes no plane: they change places
+            other.value = change.old
+        frame.on_loop(lambda: (choose_plane(), frame.reset()))
 
-    def _moved(self, _) -> None:
-        if not self.walking:  # a hand on the slider, not our own walk
-            shown, caption = self._here()
-            self.frame.image.value = shown.html()
-            self.frame._say(caption)
+    choose_plane()
+    controls = [*sliders] if latent_dim == 2 else [HBox(choices), *sliders]
+    frame = LiveFrame(walk, alt, name=name, controls=controls)
+    for slider in sliders:
+        slider.observe(slider_moved, "value")
+    for choice in choices:
+        choice.observe(dimension_chosen, "value")
+    return frame
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        live = self.view._repr_mimebundle_()
-        return {**live, "text/html": self.static.html(), "text/plain": self.static.alt}
+
+def _close(widget: Widget) -> None:
+    for child in getattr(widget, "children", ()):
+        _close(child)
+    widget.close()

@@ -33,7 +33,8 @@ LETTERS = 2000  # of what a learner's function prints while it is checked
 
 @dataclass(frozen=True, repr=False)
 class Feedback:
-    """What a check says: `ok`, the `kind` of mistake in a word ("right" if none), and one to three sentences."""
+    """What a check says: `ok`, the `kind` of mistake in a word ("right" if none), and one to three "
+    "sentences."""
 
     ok: bool
     kind: str
@@ -69,7 +70,8 @@ class Mistake(Exception):
 
 
 def right(praise: str, remarks: Sequence[tuple[str, str]] = ()) -> Feedback:
-    """Feedback on a right answer; `remarks` are (kind, message), and the first gives the feedback its kind."""
+    """Feedback on a right answer; `remarks` are (kind, message), and the first gives the feedback its "
+    "kind."""
     said = [praise, *(f"A remark: {message}" for _, message in remarks)]
     return Feedback(True, remarks[0][0] if remarks else "right", " ".join(said))
 
@@ -122,15 +124,16 @@ class Answer:
             more = "" if state == "stopped" else " It could not be stopped either: please restart the kernel."
             raise Mistake(
                 "slow",
-                f"Your function had not finished after {SECONDS:.0f} seconds, where a hundredth of one is enough, so it "
-                f"was stopped. Is there a loop whose end is never reached?{more}",
+                f"Your function had not finished after {SECONDS:.0f} seconds, where a hundredth of one is "
+                f"enough, so it was stopped. Is there a loop whose end is never reached?{more}",
             )
         if error is not None:
             raise self._raised(error)
         if value is ... or (value is None and _is_empty(self.function)):
             raise Mistake(
                 "stub",
-                "Your function still waits for you. Put your own code where the `...` stands, then run the cell again.",
+                "Your function still waits for you. Put your own code where the `...` stands, then run the "
+                "cell again.",
             )
         if value is None:
             self._unfinished()
@@ -165,13 +168,14 @@ class Answer:
         except Mistake as blank:
             return blank
         said = (str(error).strip().split("\n")[0] or "no message").rstrip(".")
-        place, text = _place(self.function, error), f"{type(error).__name__}: {_short(said)}"
+        place, name = _place(self.function, error), type(error).__name__
         for fragment, kind, hint in KNOWN_ERRORS:
             if fragment in str(error):
-                return Mistake(kind, f"{hint} ({_capital(place)} stopped with {text}.)" if place else hint)
+                return Mistake(kind, f"{hint} ({_capital(place)} stopped with {name}: {_short(said, 80)})")
+        text = f"{name}: {_short(said)}"
         return Mistake(
             "raised",
-            f"{_capital(place) or 'Your function'} stopped with {text}. "
+            f"{_capital(place)} stopped with {text}. "
             "Print the shapes and types just before that line to see what it was given.",
         )
 
@@ -181,37 +185,38 @@ KNOWN_ERRORS = [
     (
         "between 0 and 1",
         "logits",
-        "A loss that wants probabilities was given logits. The networks here return logits, which are any real number: "
-        "look for the cross-entropy that takes those.",
+        "A loss that wants probabilities was given logits. The networks here return logits, which are any "
+        "real number: look for the cross-entropy that takes those.",
     ),
     (
         "does not require grad",
         "detached",
-        "Backward found nothing to train: the way from the loss back to the parameters is cut. Look for a `detach`, "
-        "a `no_grad`, an `.item()` or a network left frozen before that line.",
+        "Backward found nothing to train: the way from the loss back to the parameters is cut. Look for a "
+        "`detach`, a `no_grad`, an `.item()` or a network left frozen before that line.",
     ),
     (
         "backward through the graph a second time",
         "second_backward",
-        "The same graph was walked back twice. Call `backward` once on each loss, and detach what an earlier one used.",
+        "The same graph was walked back twice. Call `backward` once on each loss, and detach what an "
+        "earlier one used.",
     ),
     (
         "modified by an inplace operation",
         "in_place",
-        "A tensor that backward still needs was changed in place. Look for `+=`, a method that ends in `_`, or an "
-        "optimiser that stepped before backward.",
+        "A tensor that backward still needs was changed in place. Look for `+=`, a method that ends in "
+        "`_`, or an optimiser that stepped before backward.",
     ),
     (
         "must be the same as input size",
         "raised",
-        "A loss compares two tensors of different shapes. Print both shapes: one may need `flatten(1)`, or may have an "
-        "extra dimension of size 1.",
+        "A loss compares two tensors of different shapes. Print both shapes: one may need `flatten(1)`, or "
+        "may have an extra dimension of size 1.",
     ),
     (
         "must match the size of tensor",
         "raised",
-        "Two tensors of different shapes met in one formula. Print both shapes: has each been summed over its own "
-        "dimensions, and flattened where it is an image?",
+        "Two tensors of different shapes met in one formula. Print both shapes: has each been summed over "
+        "its own dimensions, and flattened where it is an image?",
     ),
 ]
 
@@ -247,6 +252,8 @@ def number(value: object, name: str) -> float:
                 "type", f"Your function returned a dict without `{name}`: put the loss under that name."
             )
         value = value[name if name in value else losses[0]]
+    if isinstance(value, Tensor):
+        value = value.detach()
     if isinstance(value, Tensor | np.ndarray) and math.prod(value.shape) != 1:
         raise Mistake(
             "shape",
@@ -267,8 +274,8 @@ def finite(value: Tensor) -> None:
         what = "NaN" if value.isnan().any() else "infinite"
         raise Mistake(
             "nan",
-            f"The result is {what}. Usual reasons: the logarithm of 0, an exponential of something large, a division "
-            "by 0, the square root of a negative number. Which of these can happen here?",
+            f"The result is {what}. Usual reasons: the logarithm of 0, an exponential of something large, a "
+            "division by 0, the square root of a negative number. Which of these can happen here?",
         )
 
 
@@ -276,7 +283,8 @@ def finite(value: Tensor) -> None:
 
 
 class _Stop(SystemExit):
-    """Sent into a thread whose time is over. A SystemExit passes `except Exception`, and ends a thread silently."""
+    """Sent into a thread whose time is over. A SystemExit passes `except Exception`, and ends a thread "
+    "silently."""
 
 
 def _run(call: Callable[[], object], seconds: float) -> tuple[object, BaseException | None, str]:
@@ -285,6 +293,7 @@ def _run(call: Callable[[], object], seconds: float) -> tuple[object, BaseExcept
     A thread does the work, so this holds on every system and inside a notebook, and the caller can be interrupted.
     """
     done: list[tuple[object, BaseException | None]] = []
+    finished = threading.Event()  # and not Thread.join, which an interrupt leaves believing that the thread has ended
 
     def work() -> None:
         try:
@@ -293,29 +302,29 @@ def _run(call: Callable[[], object], seconds: float) -> tuple[object, BaseExcept
             pass
         except BaseException as error:
             done.append((None, error))
+        finally:
+            finished.set()
 
     worker = threading.Thread(target=work, daemon=True)
     worker.start()
     try:
-        _join(worker, seconds)
+        end = time.monotonic() + seconds
+        while not finished.wait(0.1) and time.monotonic() < end:
+            pass  # in short waits, because Windows lets no interrupt into a long one
     finally:
         end = time.monotonic() + STOPPING
-        while worker.is_alive() and time.monotonic() < end:
+        while not finished.is_set() and time.monotonic() < end:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker.ident), ctypes.py_object(_Stop))
-            worker.join(0.02)
+            if finished.wait(0.02) or not worker.is_alive():
+                break
     if done:
         return *done[0], "ended"
-    return None, None, "running" if worker.is_alive() else "stopped"
-
-
-def _join(worker: threading.Thread, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while worker.is_alive() and time.monotonic() < end:
-        worker.join(0.1)  # in short waits, because Windows lets no interrupt into a long one
+    return None, None, "stopped" if finished.is_set() or not worker.is_alive() else "running"
 
 
 class _Allowance:
-    """Lets the first letters that are printed through, and drops the rest: `while True: print()` must not flood."""
+    """Lets the first letters that are printed through, and drops the rest: `while True: print()` must not "
+    "flood."""
 
     def __init__(self, letters: int):
         self.left = letters
@@ -358,7 +367,8 @@ def _plain(function: Callable) -> Callable:
 
 
 def _body(function: Callable) -> tuple[list[ast.stmt], int]:
-    """The statements of `function` and the number of lines before it; no statements where there is no source."""
+    """The statements of `function` and the number of lines before it; no statements where there is no "
+    "source."""
     try:
         lines, first = inspect.getsourcelines(_plain(function))
         node = ast.parse(textwrap.dedent("".join(lines))).body[0]
@@ -391,7 +401,7 @@ def _blank(function: Callable) -> int | None:
 def _place(function: Callable, error: BaseException) -> str:
     """The deepest line of the learner's own cell or file that the exception passed."""
     code = getattr(_plain(function), "__code__", None)
-    frame, found = error.__traceback__, ""
+    frame, found = error.__traceback__, "your function"
     while frame is not None:
         here = frame.tb_frame.f_code
         if code is not None and here.co_filename == code.co_filename and here.co_filename != __file__:

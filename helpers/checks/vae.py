@@ -1,4 +1,5 @@
-"""Checks of notebook 12, the VAE on digits: the loss of an image, and the hidden weight of a misplaced mean."""
+"""Checks of notebook 12, the VAE on digits: the loss of an image, and the hidden weight of a misplaced "
+"mean."""
 
 import copy
 import itertools
@@ -66,7 +67,7 @@ def _sampled_kl(mu: Tensor, log_var: Tensor, z: Tensor) -> Tensor:
 # The right way stands first in each table. A learner's loss is explained by the fewest wrong parts that give its
 # values and its gradients.
 SAMPLES = [
-    Part("right", lambda mu, lv, eps: mu + _sigma(lv) * eps),
+    Part("right", lambda mu, lv, eps: mu + _sigma(lv) * eps, ok=True),
     Part(
         "mirrored",
         lambda mu, lv, eps: mu - _sigma(lv) * eps,
@@ -76,14 +77,15 @@ SAMPLES = [
     Part(
         "no_sampling",
         lambda mu, lv, eps: mu,
-        "You decode z = μ, so `eps` has no effect and nothing is sampled. The bound averages over all z that q(z|x) "
-        "allows, and a decoder that only ever sees the mean never learns to cope with the spread.",
+        "You decode z = μ, so `eps` has no effect and nothing is sampled. The bound averages over all z "
+        "that q(z|x) allows, and a decoder that only ever sees the mean never learns to cope with the "
+        "spread.",
     ),
     Part(
         "variance_for_deviation",
         lambda mu, lv, eps: mu + lv.exp() * eps,
-        "Your noise is multiplied by the variance, where the standard deviation belongs. `log_var` is log σ²: what do "
-        "you have to do to it to get σ?",
+        "Your noise is multiplied by the variance, where the standard deviation belongs. `log_var` is log "
+        "σ²: what do you have to do to it to get σ?",
     ),
     Part(
         "log_for_deviation",
@@ -94,14 +96,14 @@ SAMPLES = [
     Part(
         "unit_deviation",
         lambda mu, lv, eps: mu + eps,
-        "Your noise keeps standard deviation 1, whatever the encoder says. Scale `eps` by the encoder's own σ, or the "
-        "encoder cannot say how sure it is.",
+        "Your noise keeps standard deviation 1, whatever the encoder says. Scale `eps` by the encoder's "
+        "own σ, or the encoder cannot say how sure it is.",
     ),
     Part(
         "prior",
         lambda mu, lv, eps: eps,
-        "Your z is drawn from the prior and does not depend on x. The decoder then cannot know which image to rebuild, "
-        "and learns the average one. Draw from q(z|x): its μ and its σ.",
+        "Your z is drawn from the prior and does not depend on x. The decoder then cannot know which image "
+        "to rebuild, and learns the average one. Draw from q(z|x): its μ and its σ.",
     ),
     Part(
         "no_mean",
@@ -116,106 +118,107 @@ SAMPLES = [
     Part(
         "one_noise_for_all",
         lambda mu, lv, eps: mu + _sigma(lv) * eps[:1],
-        "One row of `eps` serves the whole batch. Each image needs noise of its own, or the errors of a batch no "
-        "longer average out. `eps` has shape (B, d) already.",
+        "One row of `eps` serves the whole batch. Each image needs noise of its own, or the errors of a "
+        "batch no longer average out. `eps` has shape (B, d) already.",
     ),
     Part(
         "detached",
         lambda mu, lv, eps: (mu + _sigma(lv) * eps).detach(),
-        "The value is right, but z is cut from the graph, so the reconstruction no longer reaches the encoder and "
-        "only the KL teaches it. Look for `detach`, `no_grad` or `torch.tensor(...)` around z.",
+        "The value is right, but z is cut from the graph, so the reconstruction no longer reaches the "
+        "encoder and only the KL teaches it. Look for `detach`, `no_grad` or `torch.tensor(...)` around z.",
     ),
     Part(
         "detached_noise",
         lambda mu, lv, eps: mu + _sigma(lv).detach() * eps,
-        "The value is right, but σ is cut from the graph, so the reconstruction cannot teach the encoder how sure to "
-        "be. Only `eps` is a constant here; look for `detach`, `no_grad` or `torch.normal`.",
+        "The value is right, but σ is cut from the graph, so the reconstruction cannot teach the encoder "
+        "how sure to be. Only `eps` is a constant here; look for `detach`, `no_grad` or `torch.normal`.",
     ),
 ]
 
 RECONSTRUCTIONS = [
-    Part("right", lambda x, a: cross_entropy(a, x, reduction="none").sum(1)),
+    Part("right", lambda x, a: cross_entropy(a, x, reduction="none").sum(1), ok=True),
     Part(
         "pixel_mean",
         lambda x, a: cross_entropy(a, x, reduction="none").mean(1),
-        "Your reconstruction is a mean over the pixels, where log p(x|z) is a sum. Beside it the KL weighs D times too "
-        "much, as if β were D: the usual road to posterior collapse.",
+        "Your reconstruction is a mean over the pixels, where log p(x|z) is a sum. Beside it the KL weighs "
+        "D times too much, as if β were D: the usual road to posterior collapse.",
     ),
     Part(
         "batch_mean",
         lambda x, a: cross_entropy(a, x),
-        "Your reconstruction is one mean over all pixels of all images, added to the KL of each image. Keep one number "
-        "an image: see what `reduction` does when you leave it out.",
+        "Your reconstruction is one mean over all pixels of all images, added to the KL of each image. "
+        "Keep one number an image: see what `reduction` does when you leave it out.",
     ),
     Part(
         "batch_sum",
         lambda x, a: cross_entropy(a, x, reduction="sum"),
-        "Your reconstruction is summed over the whole batch, then added to the KL of each image. Its weight grows with "
-        "the batch size; keep one number an image.",
+        "Your reconstruction is summed over the whole batch, then added to the KL of each image. Its "
+        "weight grows with the batch size; keep one number an image.",
     ),
     Part(
         "batch_average",
         lambda x, a: cross_entropy(a, x, reduction="sum") / len(x),
-        "Your reconstruction is already averaged over the batch, while the KL is still one number an image. The mean "
-        "would be right, but this function returns the loss of each image: the step takes the mean.",
+        "Your reconstruction is already averaged over the batch, while the KL is still one number an "
+        "image. The mean would be right, but this function returns the loss of each image: the step takes "
+        "the mean.",
     ),
     Part(
         "sigmoid_twice",
         lambda x, a: cross_entropy(a.sigmoid(), x, reduction="none").sum(1),
-        "The sigmoid is applied twice: once by you and once inside the cross-entropy, which takes logits. Probabilities "
-        "are then squeezed between 0.5 and 0.73, and no pixel can become black.",
+        "The sigmoid is applied twice: once by you and once inside the cross-entropy, which takes logits. "
+        "Probabilities are then squeezed between 0.5 and 0.73, and no pixel can become black.",
     ),
     Part(
         "reconstruction_sign",
         lambda x, a: -cross_entropy(a, x, reduction="none").sum(1),
-        "Your reconstruction has the wrong sign: it is +log p(x|z), and minimising the loss would make the images less "
-        "likely. A loss should fall when the reconstruction gets better.",
+        "Your reconstruction has the wrong sign: it is +log p(x|z), and minimising the loss would make the "
+        "images less likely. A loss should fall when the reconstruction gets better.",
     ),
     Part(
         "one_sided",
         lambda x, a: -(x * nn.functional.logsigmoid(a)).sum(1),
-        "Only the white pixels count in your reconstruction. A Bernoulli likelihood has a second term for x = 0; "
-        "without it the best decoder paints everything white.",
+        "Only the white pixels count in your reconstruction. A Bernoulli likelihood has a second term for "
+        "x = 0; without it the best decoder paints everything white.",
     ),
     Part(
         "inverted",
         lambda x, a: cross_entropy(-a, x, reduction="none").sum(1),
-        "Black and white are exchanged: a large logit should make a pixel with x = 1 likely. Look at the sign of the "
-        "logits, and at which of the two terms x multiplies.",
+        "Black and white are exchanged: a large logit should make a pixel with x = 1 likely. Look at the "
+        "sign of the logits, and at which of the two terms x multiplies.",
     ),
     Part(
         "squares",
         lambda x, a: (x - a.sigmoid()).square().sum(1),
-        "You sum squared errors. That is a Gaussian likelihood with 2σ² = 1 and its constant left out, not the "
-        "Bernoulli one of black-and-white pixels; so it weighs differently against the KL.",
+        "You sum squared errors. That is a Gaussian likelihood with 2σ² = 1 and its constant left out, not "
+        "the Bernoulli one of black-and-white pixels; so it weighs differently against the KL.",
     ),
     Part(
         "squares",
         lambda x, a: 0.5 * (x - a.sigmoid()).square().sum(1),
-        "You sum half the squared errors. That is a Gaussian likelihood with σ = 1, far wider than any pixel, not "
-        "the Bernoulli one of black-and-white pixels.",
+        "You sum half the squared errors. That is a Gaussian likelihood with σ = 1, far wider than any "
+        "pixel, not the Bernoulli one of black-and-white pixels.",
     ),
     Part(
         "squares",
         lambda x, a: (x - a.sigmoid()).square().mean(1),
-        "You average squared errors over the pixels. That is neither a sum nor the likelihood of black-and-white "
-        "pixels, which is Bernoulli; so it weighs almost nothing against the KL.",
+        "You average squared errors over the pixels. That is neither a sum nor the likelihood of "
+        "black-and-white pixels, which is Bernoulli; so it weighs almost nothing against the KL.",
     ),
     Part(
         "squares_of_logits",
         lambda x, a: (x - a).square().sum(1),
-        "You compare pixels with logits. Logits are any real number, pixels are 0 or 1: the Bernoulli log-likelihood "
-        "connects them.",
+        "You compare pixels with logits. Logits are any real number, pixels are 0 or 1: the Bernoulli "
+        "log-likelihood connects them.",
     ),
 ]
 
 KLS = [
-    Part("right", lambda mu, lv, z: _kl(mu, lv).sum(1)),
+    Part("right", lambda mu, lv, z: _kl(mu, lv).sum(1), ok=True),
     Part(
         "sampled_kl",
         _sampled_kl,
-        "Your KL is estimated from one z, as log q(z|x) − log p(z). Its mean is right; between two Gaussians there is "
-        "a closed form, which has the same mean and less noise.",
+        "Your KL is estimated from one z, as log q(z|x) − log p(z). Its mean is right; between two "
+        "Gaussians there is a closed form, which has the same mean and less noise.",
         ok=True,
     ),
     Part(
@@ -231,56 +234,56 @@ KLS = [
     Part(
         "kl_not_zero",
         lambda mu, lv, z: (_kl(mu, lv) + 0.5).sum(1),
-        "Your KL is not 0 where q is the prior, at μ = 0 and log σ² = 0: the 1 is missing from the formula. The "
-        "gradients survive that, the nats do not.",
+        "Your KL is not 0 where q is the prior, at μ = 0 and log σ² = 0: the 1 is missing from the "
+        "formula. The gradients survive that, the nats do not.",
     ),
     Part(
         "kl_not_zero",
         lambda mu, lv, z: (_kl(mu, lv) + 1).sum(1),
-        "Your KL is not 0 where q is the prior, at μ = 0 and log σ² = 0: the 1 has the wrong sign. The gradients "
-        "survive that, the nats do not.",
+        "Your KL is not 0 where q is the prior, at μ = 0 and log σ² = 0: the 1 has the wrong sign. The "
+        "gradients survive that, the nats do not.",
     ),
     Part(
         "kl_deviation",
         lambda mu, lv, z: _kl(mu, 2 * lv).sum(1),
-        "Your KL reads `log_var` as log σ. It is log σ², the logarithm of the variance, so no further square or factor "
-        "2 is needed.",
+        "Your KL reads `log_var` as log σ. It is log σ², the logarithm of the variance, so no further "
+        "square or factor 2 is needed.",
     ),
     Part(
         "kl_root",
         lambda mu, lv, z: _kl(mu, lv / 2).sum(1),
-        "Your KL is that of the standard deviation where the variance belongs. In the formula stand σ² and log σ², "
-        "and `log_var` is log σ² already.",
+        "Your KL is that of the standard deviation where the variance belongs. In the formula stand σ² and "
+        "log σ², and `log_var` is log σ² already.",
     ),
     Part(
         "kl_mean",
         lambda mu, lv, z: _kl(mu, lv).mean(1),
-        "Your KL is a mean over the latent dimensions, and should be a sum. As it stands, β depends on the latent "
-        "size: the KL weighs d times too little.",
+        "Your KL is a mean over the latent dimensions, and should be a sum. As it stands, β depends on the "
+        "latent size: the KL weighs d times too little.",
     ),
     Part(
         "kl_batch_sum",
         lambda mu, lv, z: _kl(mu, lv).sum(),
-        "Your KL is summed over the whole batch, and every image pays for all. Which dimension holds the images, and "
-        "which the latent numbers?",
+        "Your KL is summed over the whole batch, and every image pays for all. Which dimension holds the "
+        "images, and which the latent numbers?",
     ),
     Part(
         "kl_batch_mean",
         lambda mu, lv, z: _kl(mu, lv).sum(1).mean(),
-        "Your KL is averaged over the batch, while the reconstruction is still one number an image. Let it be one "
-        "number an image too: the step takes the mean.",
+        "Your KL is averaged over the batch, while the reconstruction is still one number an image. Let it "
+        "be one number an image too: the step takes the mean.",
     ),
     Part(
         "kl_batch_mean",
         lambda mu, lv, z: _kl(mu, lv).mean(),
-        "Your KL is averaged over the batch and over the latent dimensions. Sum it over the latent dimensions only, so "
-        "that one number an image is left.",
+        "Your KL is averaged over the batch and over the latent dimensions. Sum it over the latent "
+        "dimensions only, so that one number an image is left.",
     ),
     Part(
         "kl_sign",
         lambda mu, lv, z: -_kl(mu, lv).sum(1),
-        "Your KL has the wrong sign, so minimising the loss drives q(z|x) away from the prior without end. A KL is "
-        "never negative: print yours.",
+        "Your KL has the wrong sign, so minimising the loss drives q(z|x) away from the prior without end. "
+        "A KL is never negative: print yours.",
     ),
     Part(
         "kl_reversed",
@@ -306,7 +309,7 @@ KLS = [
 ]
 
 SUMS = [
-    Part("right", lambda r, k, beta: r + beta * k),
+    Part("right", lambda r, k, beta: r + beta * k, ok=True),
     Part(
         "elbo",
         lambda r, k, beta: -(r + beta * k),
@@ -315,13 +318,14 @@ SUMS = [
     Part(
         "beta_on_reconstruction",
         lambda r, k, beta: beta * r + k,
-        "β multiplies your reconstruction, so a larger β gives sharper copies and a looser prior, the reverse of what it "
-        "is for. (The survey article's λ stands there: β = 1/λ.)",
+        "β multiplies your reconstruction, so a larger β gives sharper copies and a looser prior, the "
+        "reverse of what it is for. (The survey article's λ stands there: β = 1/λ.)",
     ),
     Part(
         "beta_on_both",
         lambda r, k, beta: beta * (r + k),
-        "β multiplies the whole loss, so it only changes the size of the step. Which of the two terms should it weigh?",
+        "β multiplies the whole loss, so it only changes the size of the step. Which of the two terms "
+        "should it weigh?",
     ),
     Part(
         "beta_ignored",
@@ -336,19 +340,20 @@ SUMS = [
     Part(
         "kl_missing",
         lambda r, k, beta: r,
-        "The KL is missing, so this is an autoencoder with noise: nothing ties its latent space to the prior from which "
-        "you will sample.",
+        "The KL is missing, so this is an autoencoder with noise: nothing ties its latent space to the "
+        "prior from which you will sample.",
     ),
     Part(
         "reconstruction_missing",
         lambda r, k, beta: beta * k,
-        "The reconstruction is missing: with the KL alone every image is coded as the prior, and the decoder learns "
-        "nothing.",
+        "The reconstruction is missing: with the KL alone every image is coded as the prior, and the "
+        "decoder learns nothing.",
     ),
     Part(
         "halved",
         lambda r, k, beta: 0.5 * (r + beta * k),
-        "You take half the sum of the two terms. The step goes the right way, but the number is half of −ELBO.",
+        "You take half the sum of the two terms. The step goes the right way, but the number is half of "
+        "−ELBO.",
     ),
 ]
 
@@ -366,7 +371,8 @@ class Case(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The loss of each image (B,), and the gradient of a weighted sum of them at all parameters of the model."""
+    """The loss of each image (B,), and the gradient of a weighted sum of them at all parameters of the "
+    "model."""
 
     value: Tensor
     gradient: Tensor
@@ -378,7 +384,8 @@ def _case(batch: int, beta: float, spread: float = 1.5) -> Case:
 
 
 def _outcome(value: Tensor, vae: TinyVAE) -> Outcome:
-    """Differentiate `value`; the weights differ from image to image, so that no two images can be exchanged."""
+    """Differentiate `value`; the weights differ from image to image, so that no two images can be "
+    "exchanged."""
     weights = torch.linspace(1, 2, len(value), dtype=value.dtype)
     parameters = tuple(vae.parameters())
     try:
@@ -387,12 +394,13 @@ def _outcome(value: Tensor, vae: TinyVAE) -> Outcome:
         if value.grad_fn is None:
             raise Mistake(
                 "no_gradient",
-                "Your loss is cut from the graph, so nothing could be trained with it. Look for a `detach`, a `no_grad`, "
-                "an `.item()` or a `torch.tensor(...)` on the way.",
+                "Your loss is cut from the graph, so nothing could be trained with it. Look for a "
+                "`detach`, a `no_grad`, an `.item()` or a `torch.tensor(...)` on the way.",
             ) from None
         raise Mistake(
             "backward",
-            "Your function has already gone backward. Return the loss and leave `backward` to the training step.",
+            "Your function has already gone backward. Return the loss and leave `backward` to the training "
+            "step.",
         ) from None
     return Outcome(value.detach().double(), torch.cat([each.flatten() for each in gradients]).double())
 
@@ -411,9 +419,13 @@ def _same(one: Tensor, other: Tensor) -> bool:
 
 def _explains(parts: tuple[Part, ...], cases: list[Case], outcomes: list[Outcome]) -> bool:
     values = [_explained(parts, case) for case in cases]
-    if not all(_same(seen.value, value.detach().double()) for seen, (value, _) in zip(outcomes, values, strict=True)):
+    if not all(
+        _same(seen.value, value.detach().double()) for seen, (value, _) in zip(outcomes, values, strict=True)
+    ):
         return False
-    return all(_same(seen.gradient, _outcome(*value).gradient) for seen, value in zip(outcomes, values, strict=True))
+    return all(
+        _same(seen.gradient, _outcome(*value).gradient) for seen, value in zip(outcomes, values, strict=True)
+    )
 
 
 def _explanations() -> list[tuple[Part, ...]]:
@@ -448,8 +460,8 @@ def _ask(answer: Answer, case: Case) -> tuple[Tensor, TinyVAE]:
     if not all(map(torch.equal, before, after)):
         raise Mistake(
             "changed_input",
-            "Your function changes the images, the noise or the model it was given, and the next one to use them "
-            "would be surprised. Look for `+=` and for methods that end in `_`.",
+            "Your function changes the images, the noise or the model it was given, and the next one to "
+            "use them would be surprised. Look for `+=` and for methods that end in `_`.",
         )
     return value, theirs.vae
 
@@ -473,13 +485,13 @@ def check_vae_loss(loss: Callable[..., Tensor]) -> Feedback:
     if not _same(_ask(answer, cases[0])[0].detach().double(), outcomes[0].value):
         raise Mistake(
             "noise",
-            "Two calls with the same `eps` gave two different losses, so new noise is drawn somewhere. Use the `eps` that "
-            "comes in: a result that can be repeated can be tested.",
+            "Two calls with the same `eps` gave two different losses, so new noise is drawn somewhere. Use "
+            "the `eps` that comes in: a result that can be repeated can be tested.",
         )
     parts = next((parts for parts in _explanations() if _explains(parts, cases, outcomes)), None)
     if parts is None:
         raise _unknown(answer, cases, outcomes)
-    wrong = [part for part in parts if part.kind != "right" and not part.ok]
+    wrong = [part for part in parts if not part.ok]
     if wrong:
         more = " (There is a second mistake too; check again when this one is mended.)" if wrong[1:] else ""
         raise Mistake(wrong[0].kind, wrong[0].message + more)
@@ -501,17 +513,17 @@ def _in_the_tails(answer: Answer, case: Case, parts: tuple[Part, ...]) -> list[t
     if not (outcome.value.isfinite().all() and outcome.gradient.isfinite().all()):
         raise Mistake(
             "tails",
-            "The formula is right, but where the decoder is very sure of a pixel its loss or its gradient is no longer "
-            "a finite number: the sigmoid is rounded to 1, and then comes log 0. There is a cross-entropy that takes the "
-            "logits as they are.",
+            "The formula is right, but where the decoder is very sure of a pixel its loss or its gradient "
+            "is no longer a finite number: the sigmoid is rounded to 1, and then comes log 0. There is a "
+            "cross-entropy that takes the logits as they are.",
         )
     if _same(outcome.value, expected.value) and _same(outcome.gradient, expected.gradient):
         return []
     return [
         (
             "tails",
-            "Where the decoder is very sure and wrong, a sigmoid rounded to 1 cuts your loss off, and its gradient "
-            "vanishes just where it is needed. A cross-entropy that takes logits has no such edge.",
+            "Where the decoder is very sure and wrong, a sigmoid rounded to 1 cuts your loss off, and its "
+            "gradient vanishes just where it is needed. A cross-entropy that takes logits has no such edge.",
         )
     ]
 
@@ -522,16 +534,16 @@ def _unknown(answer: Answer, cases: list[Case], outcomes: list[Outcome]) -> Mist
     if all(_same(seen.value, best.value) for seen, best in zip(outcomes, expected, strict=True)):
         return Mistake(
             "gradient",
-            "The values are right, but the gradients are not: a part of the loss no longer reaches the parameters. Look "
-            "for a `detach`, a `no_grad` or a `clamp`.",
+            "The values are right, but the gradients are not: a part of the loss no longer reaches the "
+            "parameters. Look for a `detach`, a `no_grad` or a `clamp`.",
         )
     factors = [seen.value / best.value for seen, best in zip(outcomes, expected, strict=True)]
     if all(_same(factor, factor.mean()) for factor in factors):
         return Mistake(
             "scale",
-            f"Your loss is {factors[0].mean():.3g} times the right one on a batch of {len(factors[0])} images, and "
-            f"{factors[1].mean():.3g} times on one of {len(factors[1])}. Is there a mean where a sum should be, or the "
-            "reverse?",
+            f"Your loss is {factors[0].mean():.3g} times the right one on a batch of {len(factors[0])} "
+            f"images, and {factors[1].mean():.3g} times on one of {len(factors[1])}. Is there a mean where "
+            "a sum should be, or the reverse?",
         )
     case = cases[0]
     none, once = (_ask(answer, case._replace(beta=beta))[0].detach().double() for beta in (0.0, 1.0))
@@ -541,19 +553,19 @@ def _unknown(answer: Answer, cases: list[Case], outcomes: list[Outcome]) -> Mist
     if _same(none, right_none):
         return Mistake(
             "kl",
-            "Your reconstruction is right and your KL is not. Try it by hand: it should be 0 at μ = 0, log σ² = 0, and "
-            "½ at μ = 1, log σ² = 0, for each latent dimension.",
+            "Your reconstruction is right and your KL is not. Try it by hand: it should be 0 at μ = 0, log "
+            "σ² = 0, and ½ at μ = 1, log σ² = 0, for each latent dimension.",
         )
     if _same(once - none, right_once - right_none):
         return Mistake(
             "reconstruction",
-            "Your KL is right and your reconstruction is not. Try it by hand: where all logits are 0 it should be log 2 "
-            "for each pixel, whatever x and z are.",
+            "Your KL is right and your reconstruction is not. Try it by hand: where all logits are 0 it "
+            "should be log 2 for each pixel, whatever x and z are.",
         )
     return Mistake(
         "value",
-        "Neither of the two terms has the value it should. Begin with `beta=0`, where the reconstruction is left alone: "
-        "with all logits at 0 it should be log 2 for each pixel.",
+        "Neither of the two terms has the value it should. Begin with `beta=0`, where the reconstruction "
+        "is left alone: with all logits at 0 it should be log 2 for each pixel.",
     )
 
 
@@ -561,7 +573,9 @@ def _unknown(answer: Answer, cases: list[Case], outcomes: list[Outcome]) -> Mist
 
 
 @gives_feedback
-def check_scale_bug(answers: Mapping[str, float], pixels: int = 784, latent: int = 20, batch: int = 128) -> Feedback:
+def check_scale_bug(
+    answers: Mapping[str, float], pixels: int = 784, latent: int = 20, batch: int = 128
+) -> Feedback:
     """Say whether `answers` names the β that each of four losses with misplaced means and sums really uses.
 
     β_eff = (weight of the KL / weight of the reconstruction) ÷ the same ratio in −ELBO, where both are sums over
@@ -582,7 +596,9 @@ def check_scale_bug(answers: Mapping[str, float], pixels: int = 784, latent: int
         raise Mistake("missing", f"The dict has no entry for {_snippets(missing)}.")
     blank = [letter for letter in truth if given[letter] is ... or given[letter] is None]
     if len(blank) == len(truth):
-        raise Mistake("stub", "Replace each `...` by a number: by how much is the KL's weight changed against −ELBO?")
+        raise Mistake(
+            "stub", "Replace each `...` by a number: by how much is the KL's weight changed against −ELBO?"
+        )
     correct, first = [], None
     for letter in truth:
         if letter in blank:
@@ -598,31 +614,42 @@ def check_scale_bug(answers: Mapping[str, float], pixels: int = 784, latent: int
     if blank:
         raise Mistake("unfinished", f"Still to do: {_snippets(blank)}.{so_far}")
     return right(
-        f"All four. One word, `mean` or `sum`, moves β anywhere between 1/{batch} and {pixels}, and no error message says so."
+        f"All four. One word, `mean` or `sum`, moves β anywhere between 1/{batch} and {pixels}, and no "
+        "error message says so."
     )
 
 
-def _scale_mistake(letter: str, value: object, truth: float, pixels: int, latent: int, batch: int) -> Mistake | None:
+def _scale_mistake(
+    letter: str, value: object, truth: float, pixels: int, latent: int, batch: int
+) -> Mistake | None:
     if isinstance(value, str):
-        return Mistake("type", f"Snippet {letter} is a text. Leave the quotation marks out: Python works out `1 / 3` for you.")
+        return Mistake(
+            "type",
+            f"Snippet {letter} is a text. Leave the quotation marks out: Python works out `1 / 3` for you.",
+        )
     try:
         value = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         return Mistake("type", f"Snippet {letter} should be one number, and is a `{type(value).__name__}`.")
     if not (math.isfinite(value) and value > 0):
-        return Mistake("number", f"Snippet {letter} should be a positive, finite number: it is the ratio of two weights.")
+        return Mistake(
+            "number", f"Snippet {letter} should be a positive, finite number: it is the ratio of two weights."
+        )
     if _near(value, truth):
         return None
+    if abs(value - truth) <= 0.1 * truth:
+        return Mistake("rounded", f"Snippet {letter} is close. Let Python do the division, and do not round.")
     if _near(value, 1 / truth):
         return Mistake(
             "reciprocal",
-            f"Snippet {letter} is upside down: β weighs the KL, so divide the KL's weight by the reconstruction's.",
+            f"Snippet {letter} is upside down: β weighs the KL, so divide the KL's weight by the "
+            "reconstruction's.",
         )
     if _near(value, 1):
         return Mistake(
             "one",
-            f"Snippet {letter} is not 1. Compare each term with −ELBO: is one of them divided by a number of pixels, of latent "
-            "dimensions or of images, and the other not?",
+            f"Snippet {letter} is not 1. Compare each term with −ELBO: is one of them divided by a number "
+            "of pixels, of latent dimensions or of images, and the other not?",
         )
     powers = itertools.product((0, 1, -1, 2, -2), repeat=3)
     for p in sorted(powers, key=lambda p: sum(map(abs, p))):
@@ -630,29 +657,34 @@ def _scale_mistake(letter: str, value: object, truth: float, pixels: int, latent
             return _factor_mistake(letter, p)
     return Mistake(
         "number",
-        f"Snippet {letter} is no product or ratio of D, d and B. Write down by what each term is divided, compared with −ELBO, "
-        "then take the ratio.",
+        f"Snippet {letter} is no product or ratio of D, d and B. Write down by what each term is divided, "
+        "compared with −ELBO, then take the ratio.",
     )
 
 
 def _factor_mistake(letter: str, powers: tuple[int, int, int]) -> Mistake:
-    in_pixels, in_latent, in_batch = powers
+    in_pixels, in_latent, _ = powers
     if in_pixels and in_latent:
         return Mistake(
             "exchanged",
-            f"Snippet {letter} mixes up the two sizes: a mean over pixels divides the reconstruction by D, a mean over latent "
-            "dimensions divides the KL by d. Which of the two happens here?",
+            f"Snippet {letter} mixes up the two sizes: a mean over pixels divides the reconstruction by D, "
+            "a mean over latent dimensions divides the KL by d. Which of the two happens here?",
         )
     if in_pixels:
         return Mistake(
-            "pixels", f"Snippet {letter} is wrong by the number of pixels D: is the reconstruction averaged over them here?"
+            "pixels",
+            f"Snippet {letter} is wrong by the number of pixels D: is the reconstruction averaged over them "
+            "here?",
         )
     if in_latent:
-        return Mistake("latent", f"Snippet {letter} is wrong by the number of latent dimensions d: is the KL averaged over them?")
+        return Mistake(
+            "latent",
+            f"Snippet {letter} is wrong by the number of latent dimensions d: is the KL averaged over them?",
+        )
     return Mistake(
         "batch",
-        f"Snippet {letter} is wrong by the batch size B. What both terms are divided by cancels; only what happens to one of them "
-        "alone counts.",
+        f"Snippet {letter} is wrong by the batch size B. What both terms are divided by cancels; only what "
+        "happens to one of them alone counts.",
     )
 
 
