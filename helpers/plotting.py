@@ -76,14 +76,11 @@ def picture(figure: Figure, alt: str) -> Picture:
     Raises ValueError where the description is missing or too short to be one.
     """
     _check_description(alt)
-    figure.set_dpi(DPI)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
     if getattr(figure, "number", None) is not None:  # made by pyplot, which would show it a second time
         from matplotlib import pyplot
 
         pyplot.close(figure)
-    return encode(np.asarray(canvas.buffer_rgba())[..., :3], alt)
+    return encode(_draw(figure), alt)
 
 
 def encode(pixels: np.ndarray, alt: str) -> Picture:
@@ -145,14 +142,13 @@ def image_grid(
         return encode(sheet, alt)
     use_style()
     figure = Figure(figsize=((sheet.shape[1] + 0.1) / DPI, (sheet.shape[0] + 0.1) / DPI))
-    figure.figimage(sheet, cmap="gray", vmin=0, vmax=255)
     write = partial(figure.text, fontsize=9, transform=None)  # in pixels, from the lower left corner
     write(left, len(sheet) - top + gap, headline)
     for title, (y, x) in zip(titles, corners, strict=False):
         write(x + width / 2, len(sheet) - y + gap, title, ha="center")
     for title, (y, _) in zip(row_titles, corners[::columns], strict=False):
         write(left - 2 * gap, len(sheet) - y - height / 2, title, ha="right", va="center")
-    return picture(figure, alt)
+    return encode(np.minimum(sheet, _draw(figure)[..., 0]), alt)
 
 
 def running_mean(values, window: int) -> np.ndarray:
@@ -307,6 +303,14 @@ def _check_description(alt: str) -> None:
         )
 
 
+def _draw(figure: Figure) -> np.ndarray:
+    """The pixels (H, W, 3) of a figure."""
+    figure.set_dpi(DPI)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
 def _as_array(values) -> np.ndarray:
     return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
 
@@ -336,5 +340,7 @@ def _as_images(images) -> np.ndarray:
 
 def _text_width(text: str) -> int:
     """The drawn pixels that the longest line of a title takes."""
-    widths = [TextPath((0, 0), line, size=9).get_extents().width for line in text.split("\n") if line]
+    widths = [
+        np.ptp(TextPath((0, 0), line, size=9).vertices[:, 0]) for line in text.split("\n") if line.strip()
+    ]
     return round(1.05 * max(widths, default=0) * DPI / 72)  # a little more, for letters drawn on whole pixels

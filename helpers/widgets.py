@@ -5,6 +5,7 @@ import html
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from time import perf_counter
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ class LiveFrame:
     closes the first: a cell that is run again leaves nothing behind.
     """
 
-    open_frames: dict[str, "LiveFrame"] = {}
+    open_frames: ClassVar[dict[str, "LiveFrame"]] = {}
 
     def __init__(
         self,
@@ -124,6 +125,7 @@ class LiveFrame:
         self._image.layout.height = f"{self.picture.height + 4}px"
         self._image.value = replace(self.picture, alt=self.alt).html()
         self._caption.value = html.escape(caption)
+        self._caption.layout.display = "block" if caption else "none"
 
     def close(self) -> None:
         """Stop playing and take the widgets from the page."""
@@ -249,34 +251,31 @@ def latent_explorer(
             f"latent_dim is {latent_dim} and base has {len(base)} numbers: give two or more, and as many to base."
         )
     names = [
-        "z" + str(number + 1).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
-        for number in range(latent_dim)
+        "z" + str(n).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")) for n in range(1, latent_dim + 1)
     ]
-    sliders = [FloatSlider(min=-REACH, max=REACH, step=0.05, readout_format=".2f") for _ in range(2)]
+    wide = {"layout": Layout(width="380px"), "style": {"description_width": "40px"}}
+    sliders = [FloatSlider(min=-REACH, max=REACH, step=0.05, readout_format=".2f", **wide) for _ in range(2)]
+    options = list(zip(names, range(latent_dim), strict=True))
     choices = [
-        Dropdown(description=label, options=list(zip(names, range(latent_dim), strict=True)), value=dim)
-        for dim, label in enumerate(["across", "up"])
+        Dropdown(description="across", options=options, value=0),
+        Dropdown(description="up", options=options, value=1),
     ]
     plane: LatentPlane | None = None
-    walking = False
+    walked = {slider: set() for slider in sliders}
 
     def choose_plane() -> None:
         nonlocal plane
         plane = LatentPlane(decode, base, (choices[0].value, choices[1].value))
         for slider, choice in zip(sliders, choices, strict=True):
-            slider.description = names[choice.value]
+            slider.description = slider.tooltip = names[choice.value]
 
     def look() -> Picture:
         return plane.picture_at(sliders[0].value, sliders[1].value, alt)
 
-    def move_to(first: float, second: float) -> Picture:
-        nonlocal walking
-        walking = True
-        sliders[0].value, sliders[1].value = (
-            round(20 * first) / 20,
-            round(20 * second) / 20,
-        )  # as the sliders step
-        walking = False
+    def move_to(*place: float) -> Picture:
+        for slider, value in zip(sliders, place, strict=True):
+            walked[slider].add(round(20 * value) / 20)  # the slider goes in steps of 0.05
+            slider.value = round(20 * value) / 20
         return look()
 
     def walk() -> Iterator[Picture]:
@@ -285,8 +284,9 @@ def latent_explorer(
         for turn in np.linspace(0, 2 * np.pi, 73):
             yield move_to(centre[0] + 2 * np.cos(turn), centre[1] + 2 * np.sin(turn))
 
-    def slider_moved(_) -> None:
-        if not walking:  # the reader's hand, not the walk
+    def slider_moved(change) -> None:
+        # The browser sends back, late and less exact, what the walk has set: only another value is the reader's hand.
+        if not (frame.playing and round(change.new, 2) in walked[change.owner]):
             frame.on_loop(lambda: (frame.pause(), frame.attempt(look)))
 
     def dimension_chosen(change) -> None:

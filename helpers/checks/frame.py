@@ -77,11 +77,15 @@ def right(praise: str, remarks: Sequence[tuple[str, str]] = ()) -> Feedback:
 
 
 def gives_feedback(check: Callable[..., Feedback]) -> Callable[..., Feedback]:
-    """Make `check` return the feedback of a `Mistake`, and leave every global random state as it was."""
+    """Make `check` return the feedback of a `Mistake`, and leave random states and threads as they were."""
 
     @functools.wraps(check)
     def checked(*args, **kwargs) -> Feedback:
         python_state, numpy_state = random.getstate(), np.random.get_state()
+        threads = torch.get_num_threads()
+        torch.set_num_threads(
+            1
+        )  # on networks this tiny a second thread only waits, up to twenty times as long
         try:
             with torch.random.fork_rng(devices=[]), torch.enable_grad():
                 return check(*args, **kwargs)
@@ -90,6 +94,7 @@ def gives_feedback(check: Callable[..., Feedback]) -> Callable[..., Feedback]:
         finally:
             random.setstate(python_state)
             np.random.set_state(numpy_state)
+            torch.set_num_threads(threads)
 
     return checked
 
@@ -121,11 +126,11 @@ class Answer:
             value, error, state = _run(lambda: self.function(*args), self.seconds)
         self.seconds -= time.monotonic() - start
         if state != "ended":
-            more = "" if state == "stopped" else " It could not be stopped either: please restart the kernel."
+            end = "was stopped" if state == "stopped" else "could not be stopped: please restart the kernel"
             raise Mistake(
                 "slow",
                 f"Your function had not finished after {SECONDS:.0f} seconds, where a hundredth of one is "
-                f"enough, so it was stopped. Is there a loop whose end is never reached?{more}",
+                f"enough, and {end}. Is there a loop whose end is never reached?",
             )
         if error is not None:
             raise self._raised(error)
@@ -293,7 +298,8 @@ def _run(call: Callable[[], object], seconds: float) -> tuple[object, BaseExcept
     A thread does the work, so this holds on every system and inside a notebook, and the caller can be interrupted.
     """
     done: list[tuple[object, BaseException | None]] = []
-    finished = threading.Event()  # and not Thread.join, which an interrupt leaves believing that the thread has ended
+    # An event and not Thread.join, which an interrupt leaves believing that the thread has ended.
+    finished = threading.Event()
 
     def work() -> None:
         try:

@@ -147,18 +147,18 @@ RECONSTRUCTIONS = [
         "batch_mean",
         lambda x, a: cross_entropy(a, x),
         "Your reconstruction is one mean over all pixels of all images, added to the KL of each image. "
-        "Keep one number an image: see what `reduction` does when you leave it out.",
+        "Keep one number per image: see what `reduction` does when you leave it out.",
     ),
     Part(
         "batch_sum",
         lambda x, a: cross_entropy(a, x, reduction="sum"),
         "Your reconstruction is summed over the whole batch, then added to the KL of each image. Its "
-        "weight grows with the batch size; keep one number an image.",
+        "weight grows with the batch size; keep one number per image.",
     ),
     Part(
         "batch_average",
         lambda x, a: cross_entropy(a, x, reduction="sum") / len(x),
-        "Your reconstruction is already averaged over the batch, while the KL is still one number an "
+        "Your reconstruction is already averaged over the batch, while the KL is still one number per "
         "image. The mean would be right, but this function returns the loss of each image: the step takes "
         "the mean.",
     ),
@@ -195,8 +195,8 @@ RECONSTRUCTIONS = [
     Part(
         "squares",
         lambda x, a: 0.5 * (x - a.sigmoid()).square().sum(1),
-        "You sum half the squared errors. That is a Gaussian likelihood with σ = 1, far wider than any "
-        "pixel, not the Bernoulli one of black-and-white pixels.",
+        "You sum half the squared errors. That is a Gaussian likelihood with σ = 1, as wide as all the way "
+        "from black to white, not the Bernoulli one of black-and-white pixels.",
     ),
     Part(
         "squares",
@@ -252,8 +252,8 @@ KLS = [
     Part(
         "kl_root",
         lambda mu, lv, z: _kl(mu, lv / 2).sum(1),
-        "Your KL is that of the standard deviation where the variance belongs. In the formula stand σ² and "
-        "log σ², and `log_var` is log σ² already.",
+        "Your KL is that of the standard deviation where the variance belongs. The formula is made of σ² "
+        "and log σ², and `log_var` is log σ² already.",
     ),
     Part(
         "kl_mean",
@@ -270,14 +270,14 @@ KLS = [
     Part(
         "kl_batch_mean",
         lambda mu, lv, z: _kl(mu, lv).sum(1).mean(),
-        "Your KL is averaged over the batch, while the reconstruction is still one number an image. Let it "
-        "be one number an image too: the step takes the mean.",
+        "Your KL is averaged over the batch, while the reconstruction is still one number per image. Let "
+        "it be one number per image too: the step takes the mean.",
     ),
     Part(
         "kl_batch_mean",
         lambda mu, lv, z: _kl(mu, lv).mean(),
         "Your KL is averaged over the batch and over the latent dimensions. Sum it over the latent "
-        "dimensions only, so that one number an image is left.",
+        "dimensions only, so that one number per image is left.",
     ),
     Part(
         "kl_sign",
@@ -293,7 +293,8 @@ KLS = [
     Part(
         "kl_no_mean",
         lambda mu, lv, z: _kl(torch.zeros_like(mu), lv).sum(1),
-        "Your KL forgets μ: nothing keeps the means near the prior, and samples from it will miss them.",
+        "Your KL forgets μ: nothing keeps the means near 0, so what you draw from the prior later will "
+        "miss the places that the decoder knows.",
     ),
     Part(
         "kl_no_variance",
@@ -303,8 +304,8 @@ KLS = [
     Part(
         "kl_log_var_sign",
         lambda mu, lv, z: (_kl(mu, lv) + lv).sum(1),
-        "The sign of `log_var` in your KL is wrong. Without it, nothing stops σ from going to 0: at "
-        "which σ is your KL smallest?",
+        "The sign of `log_var` in your KL is wrong: it now falls without end as σ goes to 0. At which σ "
+        "should a KL to the prior be smallest?",
     ),
 ]
 
@@ -313,13 +314,13 @@ SUMS = [
     Part(
         "elbo",
         lambda r, k, beta: -(r + beta * k),
-        "That is the ELBO itself, which one maximises. An optimiser minimises: turn the sign of the whole.",
+        "That is the ELBO itself, which one maximises. An optimiser minimises: change the sign of the whole.",
     ),
     Part(
         "beta_on_reconstruction",
         lambda r, k, beta: beta * r + k,
-        "β multiplies your reconstruction, so a larger β gives sharper copies and a looser prior, the "
-        "reverse of what it is for. (The survey article's λ stands there: β = 1/λ.)",
+        "β multiplies your reconstruction, so a larger β gives better copies and lets the codes stray from "
+        "the prior, the reverse of what it is for. (The survey article's λ stands there: β = 1/λ.)",
     ),
     Part(
         "beta_on_both",
@@ -498,7 +499,7 @@ def check_vae_loss(loss: Callable[..., Tensor]) -> Feedback:
 
     remarks = [(part.kind, part.message) for part in parts if part.kind != "right"]
     remarks += _in_the_tails(answer, tails, parts)
-    return right("This is −ELBO, one number an image, and its gradient is right too.", remarks)
+    return right("This is −ELBO, one number per image, and its gradient is right too.", remarks)
 
 
 def _in_the_tails(answer: Answer, case: Case, parts: tuple[Part, ...]) -> list[tuple[str, str]]:
@@ -651,7 +652,7 @@ def _scale_mistake(
             f"Snippet {letter} is not 1. Compare each term with −ELBO: is one of them divided by a number "
             "of pixels, of latent dimensions or of images, and the other not?",
         )
-    powers = itertools.product((0, 1, -1, 2, -2), repeat=3)
+    powers = [p for p in itertools.product((0, 1, -1, 2, -2), repeat=3) if sum(map(abs, p)) <= 2]
     for p in sorted(powers, key=lambda p: sum(map(abs, p))):
         if _near(value, truth * pixels ** p[0] * latent ** p[1] * batch ** p[2]):
             return _factor_mistake(letter, p)
@@ -668,7 +669,7 @@ def _factor_mistake(letter: str, powers: tuple[int, int, int]) -> Mistake:
         return Mistake(
             "exchanged",
             f"Snippet {letter} mixes up the two sizes: a mean over pixels divides the reconstruction by D, "
-            "a mean over latent dimensions divides the KL by d. Which of the two happens here?",
+            "a mean over latent dimensions divides the KL by d. Which of the two happens here, or both?",
         )
     if in_pixels:
         return Mistake(

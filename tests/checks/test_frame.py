@@ -1,4 +1,4 @@
-"""The frame of the checks: whatever a learner's function does, the answer is a sentence, soon, and nothing is disturbed."""
+"""The frame of the checks: whatever a learner's function does, a sentence comes soon, and nothing is disturbed."""
 
 import _thread
 import functools
@@ -197,7 +197,9 @@ def test_an_exception_is_told_with_its_line():
     feedback = kind_of(divides, 1)
     assert feedback.kind == "raised"
     line = divides.__code__.co_firstlineno + 2
-    assert f"Line {line}, `return x / y`, stopped with ZeroDivisionError: division by zero." in feedback.message
+    assert (
+        f"Line {line}, `return x / y`, stopped with ZeroDivisionError: division by zero." in feedback.message
+    )
 
 
 @pytest.mark.parametrize("error", [SystemExit, RecursionError("deep"), AssertionError, BaseException("odd")])
@@ -286,11 +288,22 @@ def test_every_check_says_what_is_unusable(check, body, kind, phrase):
 def test_shapes_are_told_in_symbols_and_numbers():
     with pytest.raises(Mistake) as found:
         tensor(torch.ones(5, 3), (5,), "(B,)", {(5, 3): "Sum over the dimensions."})
-    assert found.value.feedback.message == "The shape should be (B,) = (5,), but yours is (5, 3). Sum over the dimensions."
+    assert (
+        found.value.feedback.message
+        == "The shape should be (B,) = (5,), but yours is (5, 3). Sum over the dimensions."
+    )
 
 
 @pytest.mark.parametrize(
-    "value", [0.5, np.float32(0.5), torch.tensor(0.5), torch.tensor([0.5]), {"d_loss": 0.5, "d_real": 2}, {"loss": 0.5}]
+    "value",
+    [
+        0.5,
+        np.float32(0.5),
+        torch.tensor(0.5),
+        torch.tensor([0.5]),
+        {"d_loss": 0.5, "d_real": 2},
+        {"loss": 0.5},
+    ],
 )
 def test_a_loss_may_come_in_many_wrappings(value):
     assert number(value, "d_loss") == 0.5
@@ -317,7 +330,7 @@ def test_a_loop_without_end_is_answered():
     assert time.monotonic() - start < 10
     assert feedback.kind == "slow"
     assert "had not finished after 5 seconds" in feedback.message
-    assert "kernel" not in feedback.message
+    assert "was stopped" in feedback.message
 
 
 def test_a_loop_that_catches_everything_is_answered():
@@ -409,12 +422,14 @@ def test_a_few_prints_are_shown(capsys):
 
 
 @pytest.mark.parametrize("check", CHECKS)
-def test_random_states_stay_as_they_were(check):
+def test_random_states_and_threads_stay_as_they_were(check):
     def draws(noise):
         return torch.rand(()) + random.random() + np.random.rand()
 
     states = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()
+    threads = torch.get_num_threads()
     check(named(check, draws))
+    assert torch.get_num_threads() == threads
     assert torch.equal(torch.get_rng_state(), states[0])
     assert random.getstate() == states[1]
     assert np.array_equal(np.random.get_state()[1], states[2])
@@ -439,7 +454,9 @@ def test_in_a_real_kernel():
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
     nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
-    results = [[out for out in cell.outputs if out.output_type == "execute_result"] for cell in notebook.cells]
+    results = [
+        [out for out in cell.outputs if out.output_type == "execute_result"] for cell in notebook.cells
+    ]
     texts = [" ".join(result[0]["data"]["text/plain"].split()) if result else "" for result in results]
     assert texts[1].startswith("Not yet: Line 3, `return mu.nothing`, stopped with AttributeError:")
     assert texts[2].startswith("Not started: ")

@@ -1,0 +1,172 @@
+"""Data: splits, binarisation, points with known densities, batches."""
+
+import urllib.error
+
+import pytest
+import torch
+
+from helpers.data import (
+    batches,
+    binarised,
+    digits,
+    expect_images,
+    expect_labels,
+    grid,
+    load_digits,
+    ring,
+    spiral,
+)
+
+
+def test_splits_are_stratified_and_share_no_image():
+    seen = []
+    for split, each in (("train", 400), ("validation", 50), ("test", 50)):
+        images, labels = load_digits(split)
+        assert images.shape == (10 * each, 1, 28, 28) and images.dtype == torch.float32
+        assert labels.bincount().tolist() == [each] * 10
+        assert images.min() == 0 and images.max() == 1
+        seen.append(images.flatten(1))
+    assert len(torch.cat(seen).unique(dim=0)) == 5000
+
+
+def test_splits_are_shuffled_and_the_same_every_time():
+    labels = load_digits("train")[1]
+    assert labels[:100].unique().numel() == 10
+    assert torch.equal(labels, load_digits("train")[1])
+
+
+def test_a_caller_cannot_spoil_the_digits_of_the_next_one():
+    load_digits("test")[0].zero_()
+    assert load_digits("test")[0].sum() > 0
+
+
+def test_unknown_split():
+    with pytest.raises(ValueError, match="train, validation, test"):
+        load_digits("training")
+
+
+def test_without_a_network_the_60000_fall_back_to_the_5000(monkeypatch):
+    def offline():
+        raise urllib.error.URLError("no network")
+
+    monkeypatch.setattr(digits, "_openml", offline)
+    with pytest.warns(UserWarning, match="going on with the 5,000"):
+        images, _ = load_digits("train", full=True)
+    assert len(images) == 4000
+
+
+def test_the_full_set_has_its_own_test_images(monkeypatch):
+    import numpy as np
+
+    pixels = np.zeros((70_000, 784), np.uint8)
+    pixels[60_000:] = 255
+    monkeypatch.setattr(digits, "_openml", lambda: (pixels, np.arange(70_000) % 10))
+    sizes = {}
+    for split in ("train", "validation", "test"):
+        images, labels = load_digits(split, full=True)
+        sizes[split] = len(images)
+        assert images.max() == (1 if split == "test" else 0)
+        assert labels.unique().numel() == 10
+    assert sizes == {"train": 55_000, "validation": 5_000, "test": 10_000}
+
+
+def test_binarised_images_are_bernoulli_draws_by_a_published_seed():
+    images = load_digits("test")[0]
+    x = binarised(images)
+    assert set(x.unique().tolist()) == {0.0, 1.0}
+    assert torch.equal(x, binarised(images)) and not torch.equal(x, binarised(images, seed=1))
+    # 392,000 coins: the standard error of the difference of the means is below 0.0004
+    assert abs(x.mean() - images.mean()) < 0.002
+
+
+@pytest.mark.parametrize(
+    ("images", "sentence"),
+    [
+        (torch.zeros(3, 784), "shape"),
+        (torch.zeros(0, 1, 28, 28), "no images"),
+        (torch.full((2, 1, 28, 28), -1.0), "rescale"),
+        (torch.full((2, 1, 28, 28), float("nan")), "rescale"),
+    ],
+)
+def test_images_that_are_none(images, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        expect_images(images)
+
+
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    [
+        (torch.tensor([0, 10]), "0 … 9"),
+        (torch.tensor([-1, 3]), "0 … 9"),
+        (torch.tensor([0.5, 1.0]), "whole numbers"),
+        (torch.tensor([1, 2, 3]), "one label for each"),
+    ],
+)
+def test_labels_that_are_none(labels, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        expect_labels(labels, rows=2)
+
+
+@pytest.mark.parametrize("points", [ring(), grid(side=3), spiral()], ids=["ring", "grid", "spiral"])
+def test_densities_integrate_to_one(points):
+    line = torch.linspace(-3.5, 3.5, 401, dtype=torch.float64)
+    density = torch.cat(
+        [points.log_prob(rows).exp() for rows in torch.cartesian_prod(line, line).split(200_000)]
+    )
+    assert density.sum() * (line[1] - line[0]) ** 2 == pytest.approx(1, abs=1e-3)
+
+
+def test_samples_follow_the_density():
+    points = ring(modes=8, radius=2, std=0.1)
+    x = points.sample(20_000, torch.Generator().manual_seed(0))
+    distance = (x[:, None] - points.centres).norm(dim=-1)
+    shares = distance.argmin(1).bincount(minlength=8) / len(x)
+    assert (shares - 1 / 8).abs().max() < 5 * (1 / 8 * 7 / 8 / len(x)) ** 0.5  # five standard errors
+    # P(within σ) of a round Gaussian in the plane is 1 − exp(−½)
+    within = (distance.min(1).values < 0.1).float().mean()
+    assert within == pytest.approx(0.3935, abs=5 * (0.24 / len(x)) ** 0.5)
+
+
+def test_points_of_a_wrong_shape():
+    with pytest.raises(ValueError, match=r"\(n, 2\)"):
+        ring().log_prob(torch.zeros(4, 3))
+
+
+def test_each_pass_sees_every_example_once():
+    source = batches(torch.arange(12), 4, torch.Generator().manual_seed(0))
+    first, second = torch.cat([next(source) for _ in range(3)]), torch.cat([next(source) for _ in range(3)])
+    assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(12))
+    assert first.tolist() != second.tolist()
+
+
+def test_rows_of_several_tensors_stay_together():
+    x = torch.arange(10)
+    for a, b in (next(batches((x, 2 * x), 3, torch.Generator().manual_seed(s))) for s in range(5)):
+        assert torch.equal(2 * a, b)
+
+
+def test_batches_go_on_from_a_saved_state():
+    source = batches(torch.arange(50), 7, torch.Generator().manual_seed(0))
+    for _ in range(9):
+        next(source)
+    state = source.state_dict()
+    expected = [next(source).tolist() for _ in range(20)]
+    other = batches(torch.arange(50), 7, torch.Generator().manual_seed(99))
+    other.load_state_dict(state)
+    assert [next(other).tolist() for _ in range(20)] == expected
+    with pytest.raises(ValueError, match="load the same data"):
+        batches(torch.arange(49), 7, torch.Generator()).load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    ("data", "size", "sentence"),
+    [
+        (torch.zeros(0, 2), 1, "empty"),
+        (torch.zeros(3, 2), 4, "1 to 3"),
+        (torch.zeros(3, 2), 0, "1 to 3"),
+        ((torch.zeros(3), torch.zeros(4)), 1, "different numbers of rows"),
+    ],
+)
+def test_batches_that_cannot_be_made(data, size, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        batches(data, size, torch.Generator())

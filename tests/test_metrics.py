@@ -1,0 +1,85 @@
+"""Metrics: the distance against closed forms, the classifier against real digits, scores against noise."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import helpers
+from helpers.data import load_digits
+from helpers.metrics import (
+    class_shares,
+    digit_classifier,
+    digit_features,
+    frechet_distance,
+    nearest_distance,
+    score_digits,
+)
+
+
+def test_frechet_distance_against_the_matrix_square_root():
+    from scipy.linalg import sqrtm
+
+    rng = np.random.default_rng(0)
+    a, b = (
+        rng.normal(size=(500, 5)) @ rng.normal(size=(5, 5)),
+        rng.normal(size=(400, 5)) @ rng.normal(size=(5, 5)) + 1,
+    )
+    ca, cb = np.cov(a.T), np.cov(b.T)
+    oracle = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(ca + cb - 2 * sqrtm(ca @ cb).real)
+    assert frechet_distance(torch.tensor(a), torch.tensor(b)) == pytest.approx(oracle, rel=1e-8)
+
+
+def test_frechet_distance_of_a_shift_and_of_a_stretch():
+    x = torch.randn(300, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    shift = torch.tensor([3.0, 0, 4, 0], dtype=torch.float64)
+    assert frechet_distance(x, x) == pytest.approx(0, abs=1e-9)
+    assert frechet_distance(x, x + shift) == pytest.approx(25, rel=1e-9)
+    stretched = x - x.mean(0)
+    assert frechet_distance(stretched, 3 * stretched) == pytest.approx(
+        4 * torch.cov(x.T).trace().item(), rel=1e-9
+    )
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (5, 3), (5,)])
+def test_features_of_a_wrong_shape(shape):
+    with pytest.raises(ValueError, match="Features must be"):
+        frechet_distance(torch.randn(6, 4), torch.randn(*shape))
+
+
+def test_the_frozen_classifier_reads_digits_and_is_small():
+    images, labels = load_digits("test")
+    assert (digit_classifier()(images).argmax(1) == labels).float().mean() > 0.96
+    assert digit_features(images).shape == (500, 64)
+    assert not any(p.requires_grad for p in digit_classifier().parameters())
+    assert (Path(helpers.__file__).parent / "digit_classifier.npz").stat().st_size <= 500_000
+
+
+def test_class_shares_of_real_digits_are_even():
+    images, labels = load_digits("test")
+    assert (class_shares(images) - 0.1).abs().max() < 0.02
+    assert class_shares(images[labels == 3])[3] > 0.9
+
+
+def test_nearest_distance():
+    images = load_digits("train")[0][:50]
+    assert nearest_distance(images[:5], images).max() < 0.02  # cdist by matrix products: not exactly 0
+    lone = torch.zeros(1, 1, 28, 28)
+    assert nearest_distance(lone, images) == pytest.approx(
+        images.flatten(1).norm(dim=1).min().item(), rel=1e-3
+    )
+
+
+def test_scores_put_real_images_first_and_noise_last():
+    real = score_digits(load_digits("train")[0][2000:])
+    noise = score_digits(torch.rand(2000, 1, 28, 28, generator=torch.Generator().manual_seed(0)))
+    assert real.distance < 2 * real.floor and real.classes == 10
+    assert noise.distance > 50 * real.distance and noise.classes < 10
+    assert real.nearest < 0.01 < noise.nearest  # training images lie on themselves: the sign of a cheat
+    assert "real against real" in str(real)
+
+
+def test_images_in_the_wrong_range_are_refused():
+    with pytest.raises(ValueError, match="rescale"):
+        score_digits(torch.full((10, 1, 28, 28), -1.0))
