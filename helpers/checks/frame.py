@@ -33,8 +33,7 @@ LETTERS = 2000  # of what a learner's function prints while it is checked
 
 @dataclass(frozen=True, repr=False)
 class Feedback:
-    """What a check says: `ok`, the `kind` of mistake in a word ("right" if none), and one to three "
-    "sentences."""
+    """What a check says: `ok`, the `kind` of mistake in a word ("right" if none), and one to three sentences."""
 
     ok: bool
     kind: str
@@ -70,8 +69,7 @@ class Mistake(Exception):
 
 
 def right(praise: str, remarks: Sequence[tuple[str, str]] = ()) -> Feedback:
-    """Feedback on a right answer; `remarks` are (kind, message), and the first gives the feedback its "
-    "kind."""
+    """Feedback on a right answer; `remarks` are (kind, message), and the first gives the feedback its kind."""
     said = [praise, *(f"A remark: {message}" for _, message in remarks)]
     return Feedback(True, remarks[0][0] if remarks else "right", " ".join(said))
 
@@ -288,8 +286,7 @@ def finite(value: Tensor) -> None:
 
 
 class _Stop(SystemExit):
-    """Sent into a thread whose time is over. A SystemExit passes `except Exception`, and ends a thread "
-    "silently."""
+    """Sent into a thread whose time is over. A SystemExit passes `except Exception`, and ends a thread silently."""
 
 
 def _run(call: Callable[[], object], seconds: float) -> tuple[object, BaseException | None, str]:
@@ -329,8 +326,7 @@ def _run(call: Callable[[], object], seconds: float) -> tuple[object, BaseExcept
 
 
 class _Allowance:
-    """Lets the first letters that are printed through, and drops the rest: `while True: print()` must not "
-    "flood."""
+    """Lets the first letters that are printed through, and drops the rest: `while True: print()` must not flood."""
 
     def __init__(self, letters: int):
         self.left = letters
@@ -373,8 +369,7 @@ def _plain(function: Callable) -> Callable:
 
 
 def _body(function: Callable) -> tuple[list[ast.stmt], int]:
-    """The statements of `function` and the number of lines before it; no statements where there is no "
-    "source."""
+    """The statements of `function` and the number of lines before it; no statements where there is no source."""
     try:
         lines, first = inspect.getsourcelines(_plain(function))
         node = ast.parse(textwrap.dedent("".join(lines))).body[0]

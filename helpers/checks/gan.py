@@ -33,13 +33,12 @@ class TinyGenerator(nn.Sequential):
 
 
 class TinyDiscriminator(nn.Sequential):
-    """Images (B, 1, 4, 4) to logits (B,), about as large as `spread`; no batch norm, so one or two "
-    "forwards agree."""
+    """Images (B, 1, 4, 4) to logits (B,) about 1.5 large; no batch norm, so one or two forwards agree."""
 
-    def __init__(self, spread: float):
+    def __init__(self):
         super().__init__(nn.Flatten(), nn.Linear(16, 5), nn.Tanh(), nn.Linear(5, 1), nn.Flatten(0))
         with torch.no_grad():
-            self[3].weight.normal_(std=spread)
+            self[3].weight.normal_(std=1.5)
             self[3].bias.fill_(0.4)
 
 
@@ -53,8 +52,7 @@ class Case(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """What two calls of a step did: its losses, the moves of its own network (2, parameters), and side "
-    "effects."""
+    """What two calls of a step did: its losses, the moves of its own network (2, parameters), and side effects."""
 
     losses: Tensor
     moves: Tensor
@@ -70,10 +68,24 @@ class Way(NamedTuple):
     ok: bool = False
 
 
-def _case(batch: int, batch_norm: bool, spread: float = 1.5) -> Case:
+def _case(batch: int, batch_norm: bool) -> Case:
     # In the notebook's own default dtype, so that a constant the learner writes fits the model.
     real = torch.rand(batch, *IMAGE) * 2 - 1
-    return Case(TinyGenerator(batch_norm), TinyDiscriminator(spread), real, torch.randn(batch, LATENT))
+    return Case(TinyGenerator(batch_norm), TinyDiscriminator(), real, torch.randn(batch, LATENT))
+
+
+def _sure_case() -> Case:
+    """A case in which D is sure: its logits of the fakes reach from below −45 to above 45."""
+    case = _case(BATCHES[0], batch_norm=False)
+    last = case.discriminator[3]
+    with torch.no_grad():
+        logits = case.discriminator(case.generator(case.z))
+        last.bias -= logits.mean()
+        logits -= logits.mean()
+        factor = 46 / torch.minimum(logits.max(), -logits.min())
+        last.weight *= factor
+        last.bias *= factor
+    return case
 
 
 # The discriminator's step, and the ways it goes wrong
@@ -430,11 +442,10 @@ EFFECTS = {
 
 
 def _judge(answer: Answer, ways: list[Way], trains: str) -> tuple[list[tuple[str, str]], bool]:
-    """Remarks on a right `answer`, and whether its opponent collected gradients; raises `Mistake` for a "
-    "wrong one."""
+    """Remarks on a right `answer`, and whether its opponent collected gradients; raises `Mistake` for a wrong one."""
     torch.manual_seed(5)
     cases = [_case(BATCHES[0], batch_norm=True), _case(BATCHES[1], batch_norm=False)]
-    tails = _case(BATCHES[0], batch_norm=False, spread=60.0)
+    tails = _sure_case()
     other = "discriminator" if trains == "generator" else "generator"
 
     traces = [_trace(answer, case, trains) for case in cases]
@@ -540,8 +551,7 @@ def _unknown(answer: Answer, best_way: Way, cases: list[Case], traces: list[Trac
 
 
 def _in_the_tails(answer: Answer, way: Way, case: Case, trains: str) -> list[tuple[str, str]]:
-    """A remark if the update is cut off where logits are about ±60; raises `Mistake` if it is not finite "
-    "there."""
+    """A remark if the update is cut off where logits reach ±45; raises `Mistake` if it is not finite there."""
     try:
         trace = _trace(answer, case, trains)
         finite = trace.moves.isfinite().all()

@@ -1,5 +1,4 @@
-"""Checks of notebook 12, the VAE on digits: the loss of an image, and the hidden weight of a misplaced "
-"mean."""
+"""Checks of notebook 12, the VAE on digits: the loss of an image, and the hidden weight of a misplaced mean."""
 
 import copy
 import itertools
@@ -372,8 +371,7 @@ class Case(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The loss of each image (B,), and the gradient of a weighted sum of them at all parameters of the "
-    "model."""
+    """The loss of each image (B,), and the gradient of a weighted sum of them at all parameters of the model."""
 
     value: Tensor
     gradient: Tensor
@@ -385,8 +383,7 @@ def _case(batch: int, beta: float, spread: float = 1.5) -> Case:
 
 
 def _outcome(value: Tensor, vae: TinyVAE) -> Outcome:
-    """Differentiate `value`; the weights differ from image to image, so that no two images can be "
-    "exchanged."""
+    """Differentiate `value`; the weights differ from image to image, so that no two images can be exchanged."""
     weights = torch.linspace(1, 2, len(value), dtype=value.dtype)
     parameters = tuple(vae.parameters())
     try:
@@ -551,6 +548,9 @@ def _unknown(answer: Answer, cases: list[Case], outcomes: list[Outcome]) -> Mist
     right_none, right_once = (
         _explained(RIGHT, case._replace(beta=beta))[0].detach().double() for beta in (0.0, 1.0)
     )
+    if _same(none, once):
+        ignored = next(part for part in SUMS if part.kind == "beta_ignored")
+        return Mistake(ignored.kind, ignored.message)
     if _same(none, right_none):
         return Mistake(
             "kl",
@@ -630,7 +630,9 @@ def _scale_mistake(
         )
     try:
         value = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except OverflowError:
+        value = math.inf
+    except (TypeError, ValueError, RuntimeError):  # the last from a tensor of several elements
         return Mistake("type", f"Snippet {letter} should be one number, and is a `{type(value).__name__}`.")
     if not (math.isfinite(value) and value > 0):
         return Mistake(

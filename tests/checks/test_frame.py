@@ -1,8 +1,11 @@
 """The frame of the checks: whatever a learner's function does, a sentence comes soon, and nothing is disturbed."""
 
 import _thread
+import ast
 import functools
+import inspect
 import random
+import re
 import threading
 import time
 
@@ -13,6 +16,7 @@ import pytest
 import torch
 
 from helpers.checks import check_discriminator_step, check_generator_step, check_scale_bug, check_vae_loss
+from helpers.checks import frame as frame_checks
 from helpers.checks import gan as gan_checks
 from helpers.checks import vae as vae_checks
 from helpers.checks.frame import Answer, Feedback, Mistake, gives_feedback, number, tensor
@@ -465,3 +469,12 @@ def test_in_a_real_kernel():
     printed = "".join(out.text for out in notebook.cells[3].outputs if out.output_type == "stream")
     assert "again" in printed
     assert len(printed) < 3000
+
+
+def test_docstrings_are_whole_sentences():
+    """A tool that wraps long strings once left quotation marks inside them."""
+    for module in (frame_checks, gan_checks, vae_checks):
+        source = inspect.getsource(module)
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                assert not re.search(r'\s"\n\s*"', ast.get_docstring(node) or ""), ast.get_docstring(node)

@@ -529,6 +529,9 @@ def test_right_scales_pass_however_they_are_written(answers):
         ({"C": True}, "number", "positive"),
         ({"C": "784/20"}, "type", "quotation marks"),
         ({"C": [39.2]}, "type", "a `list`"),
+        ({"C": torch.ones(2)}, "type", "a `Tensor`"),
+        ({"C": 10**400}, "number", "finite"),
+        ({"C": 39.2j}, "type", "a `complex`"),
         ({"C": ...}, "unfinished", "Still to do: snippet C."),
         ({"C": None}, "unfinished", "Right so far: snippets A, B and D."),
         ({"A": ..., "B": ..., "C": ..., "D": ...}, "stub", "Replace each `...`"),
@@ -568,3 +571,54 @@ def test_the_solution_in_the_notebook_passes():
     for source in re.findall(r"```python\n(def my_.*?)```", text, flags=re.DOTALL):
         exec(source, names)
     assert check_vae_loss(names["my_vae_loss"]).kind == "right"
+
+
+def test_a_beta_of_ones_own_is_a_beta_ignored():
+    def with_its_own_beta(vae, x, eps, beta=1.0):
+        return with_cross_entropy(vae, x, eps, 4.0)
+
+    feedback = check_vae_loss(with_its_own_beta)
+    assert (feedback.ok, feedback.kind) == (False, "beta_ignored")
+    assert "whatever β is" in feedback.message
+
+
+@pytest.mark.parametrize(
+    "finish, phrase",
+    [
+        (lambda r, kl, beta: r + beta * kl.sum(1, keepdim=True), "pixels of an image"),
+        (lambda r, kl, beta: r.sum(1, keepdim=True) + beta * kl, "KL over the latent dimensions"),
+        (lambda r, kl, beta: (r.sum(1) + beta * kl.sum(1))[:, None], "one too many"),
+        (lambda r, kl, beta: r.sum(1, keepdim=True) + beta * kl.sum(1), "grew to (B, B)"),
+        (lambda r, kl, beta: r.sum(0) + beta * kl.sum(), "kept the pixels"),
+        (lambda r, kl, beta: r.sum() + beta * kl.sum(0), "kept the latent dimensions"),
+        (lambda r, kl, beta: r.sum() + beta * kl.sum(), "whole batch"),
+        (lambda r, kl, beta: (r.mean() + beta * kl.mean())[None], "whole batch"),
+    ],
+)
+def test_a_wrong_shape_is_told_with_what_it_usually_means(finish, phrase):
+    def loss(vae, x, eps, beta=1.0):
+        mu, log_var = vae.encode(x)
+        logits = vae.decode(mu + (log_var / 2).exp() * eps)
+        ce = torch.nn.functional.binary_cross_entropy_with_logits(logits, x.flatten(1), reduction="none")
+        return finish(ce, 0.5 * (mu**2 + log_var.exp() - 1 - log_var), beta)
+
+    feedback = check_vae_loss(loss)
+    assert (feedback.ok, feedback.kind) == (False, "shape"), feedback
+    assert "(B,) = (5,)" in feedback.message
+    assert phrase in feedback.message
+
+
+@pytest.mark.parametrize("shift", [231])
+def test_no_verdict_hangs_on_the_seed_of_the_check(shift, dtype, monkeypatch):
+    seed = torch.manual_seed
+    monkeypatch.setattr(torch, "manual_seed", lambda number: seed(number + shift))
+    for loss in RIGHT:
+        assert check_vae_loss(loss).kind == "right", loss
+    for loss, kind, _ in WRONG:
+        feedback = check_vae_loss(loss)
+        assert (feedback.ok, feedback.kind) == (False, kind), feedback
+
+
+def test_a_notebook_in_no_grad_mode_gets_the_same_answer():
+    with torch.no_grad():
+        assert check_vae_loss(with_cross_entropy).kind == "right"
