@@ -13,7 +13,8 @@ from ipywidgets import HTML, Button, Dropdown, FloatSlider, HBox, Layout, VBox, 
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
-from helpers.plotting import SHARPNESS, Picture, encode, picture, use_style
+from helpers import plotting
+from helpers.plotting import SHARPNESS, Picture
 
 REST = 0.02  # seconds left to the kernel after each picture, so that buttons and other cells are answered
 REACH = 3.0  # the explorer goes from -3 to 3: a standard normal leaves 0.3 % outside
@@ -119,11 +120,14 @@ class LiveFrame:
 
     def show(self, shown: Picture | tuple[Picture, str]) -> None:
         """Show a picture, with a caption if one comes with it."""
-        self.picture, caption = shown if isinstance(shown, tuple) else (shown, "")
+        picture, caption = shown if isinstance(shown, tuple) else (shown, "")
+        if not isinstance(picture, Picture):
+            raise TypeError(f"a frame shows a Picture, or (Picture, caption), not a {type(picture).__name__}")
+        self.picture = picture
         # A size fixed beforehand keeps the page from jumping while the browser changes the picture.
-        self._image.layout.width = f"{self.picture.width}px"
-        self._image.layout.height = f"{self.picture.height + 4}px"
-        self._image.value = replace(self.picture, alt=self.alt).html()
+        self._image.layout.width = f"{picture.width}px"
+        self._image.layout.height = f"{picture.height + 4}px"
+        self._image.value = replace(picture, alt=self.alt).html()
         self._caption.value = html.escape(caption)
         self._caption.layout.display = "block" if caption else "none"
 
@@ -185,23 +189,18 @@ class LatentPlane:
         images = self._ink(first.flatten(), second.flatten()).reshape(self.CELLS, self.CELLS, 28, 28)
         sheet = images.transpose(0, 2, 1, 3).reshape(28 * self.CELLS, 28 * self.CELLS)
 
-        use_style()
-        figure = Figure(figsize=(self.SIZE[0] / 96, self.SIZE[1] / 96))
-        bottom = self.SIZE[1] - self.PLANE_CORNER[1] - self.PLANE
-        rectangle = np.array([self.PLANE_CORNER[0], bottom, self.PLANE, self.PLANE]) / (
-            *self.SIZE,
-            *self.SIZE,
-        )
-        axes = figure.add_axes(rectangle)
+        plotting.use_style()
+        width, height = self.SIZE
+        figure = Figure(figsize=(width / 96, height / 96))
+        left, bottom = self.PLANE_CORNER[0] / width, 1 - (self.PLANE_CORNER[1] + self.PLANE) / height
+        axes = figure.add_axes((left, bottom, self.PLANE / width, self.PLANE / height))
         self.edge = REACH + REACH / (self.CELLS - 1)  # the outermost images stand half beyond
-        axes.imshow(
-            sheet, "gray", vmin=0, vmax=255, extent=[-self.edge, self.edge] * 2, interpolation="nearest"
-        )
+        extent = (-self.edge, self.edge, -self.edge, self.edge)
+        axes.imshow(sheet, cmap="gray", vmin=0, vmax=255, extent=extent, interpolation="nearest")
         axes.set(xlabel=f"$z_{{{dims[0] + 1}}}$", ylabel=f"$z_{{{dims[1] + 1}}}$")
-        middle, below = self.DIGIT_CORNER[0] + self.DIGIT / 2, self.DIGIT_CORNER[1] + self.DIGIT + 24
-        place = (middle / self.SIZE[0], 1 - below / self.SIZE[1])
-        figure.text(*place, "decoded at the ring", ha="center")
-        self._page = picture(figure, "The plane before an image is shown.").image()
+        x, y = self.DIGIT_CORNER[0] + self.DIGIT / 2, self.DIGIT_CORNER[1] + self.DIGIT + 24
+        figure.text(x / width, 1 - y / height, "decoded at the ring", ha="center")
+        self._page = plotting.picture(figure, "The plane before an image is shown.").image()
 
     def picture_at(self, first: float, second: float, alt: str) -> Picture:
         """The image decoded at these coordinates, beside the plane with a ring at their place."""
@@ -210,12 +209,10 @@ class LatentPlane:
         side = self.DIGIT * SHARPNESS
         digit = Image.fromarray(ink).resize((side, side), Image.Resampling.NEAREST)
         page.paste(digit, tuple(SHARPNESS * at for at in self.DIGIT_CORNER))
-        x = self.PLANE_CORNER[0] + (first + self.edge) / (2 * self.edge) * self.PLANE
-        y = self.PLANE_CORNER[1] + (self.edge - second) / (2 * self.edge) * self.PLANE
-        ImageDraw.Draw(page).circle(
-            (SHARPNESS * x, SHARPNESS * y), 18 * SHARPNESS, outline="#D55E00", width=6
-        )
-        return encode(np.asarray(page), alt)
+        x = SHARPNESS * (self.PLANE_CORNER[0] + (self.edge + first) / (2 * self.edge) * self.PLANE)
+        y = SHARPNESS * (self.PLANE_CORNER[1] + (self.edge - second) / (2 * self.edge) * self.PLANE)
+        ImageDraw.Draw(page).circle((x, y), 18 * SHARPNESS, outline="#D55E00", width=3 * SHARPNESS)
+        return plotting.encode(np.asarray(page), alt)
 
     def _ink(self, first: torch.Tensor, second: torch.Tensor) -> np.ndarray:
         """Decoded images as dark ink on white, (B, 28, 28) of uint8."""
@@ -261,7 +258,7 @@ def latent_explorer(
         Dropdown(description="up", options=options, value=1),
     ]
     plane: LatentPlane | None = None
-    walked = {slider: set() for slider in sliders}
+    placing, walked = False, {slider: set() for slider in sliders}
 
     def choose_plane() -> None:
         nonlocal plane
@@ -273,9 +270,12 @@ def latent_explorer(
         return plane.picture_at(sliders[0].value, sliders[1].value, alt)
 
     def move_to(*place: float) -> Picture:
+        nonlocal placing
+        placing = True
         for slider, value in zip(sliders, place, strict=True):
             walked[slider].add(round(20 * value) / 20)  # the slider goes in steps of 0.05
             slider.value = round(20 * value) / 20
+        placing = False
         return look()
 
     def walk() -> Iterator[Picture]:
@@ -285,9 +285,18 @@ def latent_explorer(
             yield move_to(centre[0] + 2 * np.cos(turn), centre[1] + 2 * np.sin(turn))
 
     def slider_moved(change) -> None:
-        # The browser sends back, late and less exact, what the walk has set: only another value is the reader's hand.
-        if not (frame.playing and round(change.new, 2) in walked[change.owner]):
-            frame.on_loop(lambda: (frame.pause(), frame.attempt(look)))
+        # The browser sends back, late and not quite exactly, what the walk has set: that is not the reader's hand.
+        echo = frame.playing and round(change.new, 2) in walked[change.owner]
+        if not (placing or echo):
+            frame.on_loop(lambda: take_over(change.owner, change.new))
+
+    def take_over(slider: FloatSlider, value: float) -> None:
+        nonlocal placing
+        frame.pause()
+        placing = True
+        slider.value = value  # again, for the walk may have gone one step further
+        placing = False
+        frame.attempt(look)
 
     def dimension_chosen(change) -> None:
         other = choices[1] if change.owner is choices[0] else choices[0]
@@ -308,4 +317,6 @@ def latent_explorer(
 def _close(widget: Widget) -> None:
     for child in getattr(widget, "children", ()):
         _close(child)
-    widget.close()
+    for part in (widget.layout, getattr(widget, "style", None), widget):
+        if part is not None:
+            part.close()

@@ -389,6 +389,19 @@ def test_a_stopped_loop_is_really_gone():
     assert ended.is_set()
 
 
+def test_a_loop_that_catches_every_usual_exception_is_stopped():
+    def stubborn(x):
+        while True:
+            try:
+                spins()
+            except Exception:
+                pass
+
+    feedback = kind_of(stubborn, 1, seconds=0.2)
+    assert feedback.kind == "slow"
+    assert "was stopped" in feedback.message
+
+
 def test_the_learner_may_interrupt():
     ended = threading.Event()
 
@@ -417,6 +430,11 @@ def test_endless_printing_is_cut(capsys):
     assert "left out" in printed
 
 
+def test_one_huge_print_is_cut(capsys):
+    assert kind_of(lambda x: print("long" * 1_000_000) or x, 1).ok
+    assert len(capsys.readouterr().out) < 3000
+
+
 def test_a_few_prints_are_shown(capsys):
     assert kind_of(lambda x: print("here", x) or x, 1).ok
     assert capsys.readouterr().out == "here 1\n"
@@ -432,8 +450,12 @@ def test_random_states_and_threads_stay_as_they_were(check):
 
     states = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()
     threads = torch.get_num_threads()
-    check(named(check, draws))
-    assert torch.get_num_threads() == threads
+    try:
+        torch.set_num_threads(2)
+        check(named(check, draws))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
     assert torch.equal(torch.get_rng_state(), states[0])
     assert random.getstate() == states[1]
     assert np.array_equal(np.random.get_state()[1], states[2])

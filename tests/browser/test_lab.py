@@ -1,0 +1,235 @@
+"""JupyterLab in Chromium, as a learner uses it: run all, play and pause, move a slider, open without running."""
+
+import os
+import shutil
+
+import nbformat
+import pytest
+from jupyterlab import FLAGS, ROOT, Notebook, Server, find_chromium
+from playwright.sync_api import expect, sync_playwright
+
+from helpers.plotting import animation, image_grid
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+
+LIVE = """\
+import torch
+from helpers.plotting import image_grid
+from helpers.widgets import LiveFrame, latent_explorer
+torch.set_num_threads(1)
+
+def start():
+    for number in range(500):
+        line = torch.eye(28).roll(number, dims=0).expand(8, 1, 28, 28)
+        yield image_grid(line, f"Eight lines that climb, picture {number}."), f"picture {number}"
+
+frame = LiveFrame(start, "Eight lines that climb.")
+frame"""
+EXPLORER = """\
+latent_explorer(lambda z: torch.sigmoid(z).sum(1).view(-1, 1, 1, 1).expand(-1, 1, 28, 28) / z.shape[1], DIM,
+                "Squares of ink that grow darker to the right and upwards.", name="explorer of DIM")"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    if find_chromium() is None:
+        sentence = "no Chromium: `apt-get install chromium` on Debian, or set CHROMIUM=/path/to/it"
+        if os.environ.get("CI"):
+            pytest.fail(sentence)
+        pytest.skip(sentence)
+    folder = tmp_path_factory.mktemp("notebooks")
+    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
+        shutil.copy(notebook, folder)  # JupyterLab saves by itself
+    write(folder / "live.ipynb", LIVE, EXPLORER.replace("DIM", "2"), EXPLORER.replace("DIM", "5"))
+    server = Server(folder, tmp_path_factory.mktemp("private"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser(server):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def notebook(browser, server):
+    """Opens a notebook by name; at the end its kernel is shut down."""
+    opened = []
+
+    def open_it(name):
+        page = browser.new_page(viewport={"width": 1200, "height": 1000})
+        opened.append(Notebook(page, server, name))
+        return opened[-1]
+
+    yield open_it
+    for each in opened:
+        each.close()
+
+
+def write(path, *sources, outputs=()):
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    for cell, output in zip(cells, outputs, strict=False):
+        cell.outputs = [nbformat.v4.new_output("display_data", data=output)]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+
+
+def press(output, label):
+    output.get_by_role("button", name=label).click()
+
+
+def changes(output, seconds):
+    """How many times the picture in an output changes within this time."""
+    return output.locator(".widget-html:has(img)").evaluate(
+        """(place, seconds) => new Promise(resolve => {
+            let count = 0, last = place.querySelector('img').src;
+            new MutationObserver(() => {
+                const now = place.querySelector('img')?.src;
+                if (now && now !== last) { count += 1; last = now; }
+            }).observe(place, {subtree: true, childList: true, attributes: true});
+            setTimeout(() => resolve(count), 1000 * seconds);
+        })""",
+        seconds,
+    )
+
+
+def check_play_and_pause(notebook, output, seconds=3):
+    """Play moves the picture, other cells answer meanwhile, Pause stops it. Returns the pictures a second."""
+    press(output, "Play")
+    output.get_by_text("Playing.").wait_for()
+    shown = changes(output, seconds)
+    assert shown >= 2
+    answers = [notebook.execute("print(6 * 7)") for _ in range(5)]
+    assert all(text == "42\n" for text, _ in answers)
+    assert max(wait for _, wait in answers) < 0.5
+    assert changes(output, 1) >= 1  # it has gone on playing
+    press(output, "Pause")
+    output.get_by_text("Paused.").wait_for()
+    assert changes(output, 1) == 0
+    assert "LiveFrame._run" not in notebook.execute("import asyncio; print(asyncio.all_tasks())")[0]
+    return shown / seconds
+
+
+def check_slider(notebook, output):
+    """An arrow key and a drag move the first slider, and the picture answers."""
+    handle = output.locator(".noUi-handle").first
+    image = output.locator("img")
+    readout = output.locator(".widget-readout").first
+    before, number = image.get_attribute("src"), readout.inner_text()
+    handle.focus()
+    waited = notebook.page.evaluate(
+        """() => new Promise(resolve => {
+            const area = document.activeElement.closest('.jp-OutputArea');
+            const place = area.querySelector('.widget-html img').parentElement;
+            let began;
+            document.addEventListener('keydown', () => { began = performance.now(); }, {once: true, capture: true});
+            new MutationObserver(() => resolve((performance.now() - began) / 1000)).observe(place, {childList: true});
+            document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight', bubbles: true}));
+        })"""
+    )
+    assert waited < 0.5
+    assert readout.inner_text() != number
+    after_key = image.get_attribute("src")
+    assert after_key != before
+    box = handle.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    notebook.page.mouse.move(x, y)
+    notebook.page.mouse.down()
+    notebook.page.mouse.move(x + 40, y, steps=4)
+    notebook.page.mouse.up()
+    expect(image).not_to_have_attribute("src", after_key)
+    return waited
+
+
+def pictures(notebook):
+    """Of each picture in the outputs: its alt, and its width in the document, in the file and on the screen."""
+    found = []
+    for number, cell in enumerate(notebook.cells()):
+        if any("<img" in "".join(o.get("data", {}).get("text/html", "")) for o in cell.get("outputs", [])):
+            images = notebook.output_of(number).locator("img")
+            images.first.wait_for()
+            found += images.evaluate_all(
+                "all => all.map(i => [i.alt, Number(i.getAttribute('width')), i.naturalWidth, i.clientWidth])"
+            )
+    return found
+
+
+def test_the_frame_in_a_small_notebook(notebook):
+    live = notebook("live.ipynb")
+    live.run_all(60)
+    assert live.errors() == []
+    output = live.output("frame = LiveFrame")
+    assert output.locator("img").get_attribute("alt") == "Eight lines that climb."
+    assert check_play_and_pause(live, output) > 5  # pictures a second, on a busy machine too
+    number = int(output.get_by_text("picture").inner_text().split()[-1])
+    press(output, "Step")
+    output.get_by_text(f"picture {number + 1}", exact=True).wait_for()
+    press(output, "Reset")
+    output.get_by_text("picture 0", exact=True).wait_for()
+    output.get_by_text("Ready.").wait_for()
+
+
+def test_the_explorer_in_a_small_notebook(notebook):
+    live = notebook("live.ipynb")
+    live.run_all(60)
+    assert live.errors() == []
+    output = live.output("z.shape[1], 2")
+    check_slider(live, output)
+    check_play_and_pause(live, output)
+    press(output, "Play")
+    output.get_by_text("Playing.").wait_for()
+    check_slider(live, output)
+    output.get_by_text("Paused.").wait_for()  # a hand on the slider stops the walk
+    output = live.output("z.shape[1], 5")
+    output.get_by_label("up").select_option("z₄")
+    output.locator(".widget-label", has_text="z₄").wait_for()
+    check_slider(live, output)
+
+
+def test_pictures_survive_in_a_notebook_that_is_not_trusted(notebook, server):
+    import torch
+
+    squares = [
+        image_grid(torch.full((4, 1, 28, 28), n / 4), f'Four squares of ink <{n}> "&".', titles="ink")
+        for n in range(3)
+    ]
+    moving = animation(squares, "Four squares of ink that grow darker.")
+    outputs = [squares[0]._repr_mimebundle_(), moving._repr_mimebundle_()]
+    write(server.folder / "still.ipynb", "first", "second", outputs=outputs)
+    still = notebook("still.ipynb")
+    width = squares[0].width
+    assert pictures(still) == [[squares[0].alt, width, 2 * width, width], [moving.alt, width, width, width]]
+
+
+@pytest.mark.parametrize("name", ["00_start_here", "12_vae_on_digits"])
+def test_a_committed_notebook_shows_its_pictures_without_running(notebook, name):
+    opened = notebook(f"{name}.ipynb")
+    found = pictures(opened)
+    assert len(found) >= 3
+    for alt, width, in_file, on_screen in found:
+        assert len(alt) >= 20
+        assert in_file >= width > 0
+        assert 0 < on_screen <= width
+    assert opened.page.get_by_text("Error displaying widget").count() == 0
+    assert opened.page.get_by_text("Loading widget").count() == 0
+
+
+def test_notebook_00_runs_and_plays(notebook, server):
+    first = notebook("00_start_here.ipynb")
+    first.run_all()
+    assert first.errors() == []
+    check_play_and_pause(first, first.output("LiveFrame("))
+    assert server.peak_memory() < 1.3  # GiB, server and kernel
+
+
+def test_notebook_12_runs_and_its_latent_space_can_be_explored(notebook, server):
+    vae = notebook("12_vae_on_digits.ipynb")
+    vae.run_all()
+    assert vae.errors() == []
+    output = vae.output("latent_explorer(")
+    check_slider(vae, output)
+    check_play_and_pause(vae, output)
+    assert server.peak_memory() < 1.3

@@ -1,0 +1,279 @@
+"""Figures: described, small, drawn right, and a clear sentence where they cannot be."""
+
+import base64
+import io
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from helpers import plotting
+from helpers.data import load_digits
+from helpers.plotting import (
+    Picture,
+    animation,
+    bars,
+    beside,
+    density_plot,
+    history_plot,
+    image_grid,
+    new_figure,
+    picture,
+    running_mean,
+    scatter_plot,
+    show,
+)
+
+ALT = "A description that is long enough to be one."
+
+
+def a_figure():
+    figure, axes = new_figure()
+    axes.plot([0, 1], [0, 1])
+    return figure
+
+
+def drawn(shown: Picture) -> np.ndarray:
+    """The grey values, (H, W), as they are in the file."""
+    return np.asarray(Image.open(io.BytesIO(shown.data)).convert("L"))
+
+
+class Img(HTMLParser):
+    """The attributes of the one <img> of a text, as a browser reads them."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+        ((_, attributes),) = self.found
+        self.attributes = dict(attributes)
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, attributes))
+
+
+def test_a_picture_carries_its_description_where_jupyter_shows_it():
+    shown = picture(a_figure(), ALT)
+    bundle = shown._repr_mimebundle_()
+    assert set(bundle) == {
+        "text/html",
+        "text/plain",
+    }  # an image/png would be preferred, and has no description
+    assert bundle["text/plain"] == ALT
+    img = Img(bundle["text/html"]).attributes
+    assert img["alt"] == ALT
+    assert img["width"] == str(shown.width) == "614"
+    assert img["style"] == "max-width:100%"
+    head, _, data = img["src"].partition(",")
+    assert head == "data:image/png;base64"
+    assert Image.open(io.BytesIO(base64.b64decode(data))).size == (2 * shown.width, 2 * shown.height)
+
+
+def test_the_description_may_hold_any_letter():
+    nasty = 'Where x < 1 & y > "2" it\'s <b>bold</b>,\nin two lines.'
+    img = Img(picture(a_figure(), nasty).html()).attributes
+    assert img["alt"] == nasty.replace("\n", " ")
+
+
+@pytest.mark.parametrize("alt", ["", "   ", "a plot", None])
+def test_a_picture_without_description_is_refused(alt):
+    for make in (
+        lambda: picture(a_figure(), alt),
+        lambda: image_grid(torch.zeros(2, 1, 28, 28), alt),
+        lambda: animation([picture(a_figure(), ALT)], alt),
+    ):
+        with pytest.raises(ValueError, match="needs alt, a description of at least 20 characters"):
+            make()
+
+
+def test_the_page_is_white_and_pyplot_keeps_nothing():
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots()
+    axes.plot([1, 2], color="red")
+    shown = picture(figure, ALT)
+    assert shown.image().getpixel((0, 0)) == (255, 255, 255)
+    assert not pyplot.get_fignums()
+
+
+def test_every_pixel_of_an_image_becomes_a_square_of_ink():
+    images = torch.zeros(3, 1, 4, 5)
+    images[0, 0, 1, 2], images[1, 0, 0, 0], images[2, 0, 3, 4] = 1, 0.6, 1
+    shown = drawn(image_grid(images, ALT, columns=2, scale=2))
+    zoom, gap = 4, 4
+    assert shown.shape == (2 * 4 * zoom + gap, 2 * 5 * zoom + gap)
+    assert (shown[4:8, 8:12] == 0).all()
+    assert (shown[:4, 24:28] == round(0.4 * 255)).all()
+    assert (shown[32:36, 16:20] == 0).all()
+    assert (shown < 255).sum() == 3 * zoom * zoom  # and nothing else, no frame, no blur
+
+
+def test_titles_stand_beside_the_images_and_cover_none():
+    images = torch.full((6, 1, 8, 8), 0.2)
+    plain = drawn(image_grid(images, ALT, columns=3))
+    titles, row_titles = ["one", "two", "a long third"], ["data", "copy"]
+    titled = drawn(image_grid(images, ALT, columns=3, titles=titles, row_titles=row_titles))
+    assert (titled < 100).sum() > 100 and not (plain < 100).any()  # black letters
+    grey = plain[0, 0]
+    assert (titled == grey).sum() >= (plain == grey).sum()
+    edge = np.concatenate([titled[0], titled[-1], titled[:, 0], titled[:, -1]])
+    assert (edge > 100).all()  # no letter is cut
+
+
+def test_a_long_headline_is_not_cut():
+    shown = drawn(
+        image_grid(torch.zeros(1, 1, 8, 8), ALT, titles="a headline wider than the one small image below")
+    )
+    assert (shown < 100).any() and (shown[:, -1] == 255).all()
+
+
+def test_a_hundred_digits_stay_small():
+    assert len(image_grid(load_digits("validation")[0][:100], ALT).html()) < 40_000
+
+
+@pytest.mark.parametrize(
+    ("images", "sentence"),
+    [
+        (torch.zeros(28, 28), r"shape \(N, 1, H, W\), these have \(28, 28\)"),
+        (torch.zeros(4, 3, 28, 28), "shape"),
+        (torch.zeros(0, 1, 28, 28), "shape"),
+        (torch.full((1, 1, 28, 28), torch.nan), "NaN or infinity"),
+        (-torch.ones(1, 1, 28, 28), r"from -1.00 to -1.00, and ink from 0 to 1: .*\(x \+ 1\) / 2"),
+        (255 * torch.ones(1, 1, 28, 28), "ink from 0 to 1"),
+    ],
+)
+def test_images_that_cannot_be_drawn_get_one_sentence(images, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        image_grid(images, ALT)
+
+
+def test_wrong_numbers_of_titles_points_labels_names():
+    with pytest.raises(ValueError, match="2 columns and 2 rows"):
+        image_grid(torch.zeros(4, 1, 8, 8), ALT, columns=2, titles=["only one"])
+    with pytest.raises(ValueError, match=r"shape \(n, 2\), these have \(5, 20\)"):
+        scatter_plot(torch.zeros(5, 20), ALT)
+    with pytest.raises(ValueError, match="5 points and 4 labels"):
+        scatter_plot(torch.zeros(5, 2), ALT, labels=[0, 1, 2, 3])
+    with pytest.raises(ValueError, match="3 values and 2 names"):
+        bars([1, 2, 3], ALT, names=["a", "b"])
+
+
+def test_the_running_mean_is_the_mean_of_neighbours():
+    values = np.random.default_rng(0).normal(size=50)
+    smooth = running_mean(values, 5)
+    for place in range(50):
+        assert smooth[place] == pytest.approx(values[max(place - 2, 0) : place + 3].mean())
+    assert running_mean([3.0, 4.0], 1) == pytest.approx([3, 4])
+    assert running_mean([3.0, 4.0], 100) == pytest.approx([3.5, 3.5])
+    assert running_mean(np.full(9, 2.0), 4) == pytest.approx(np.full(9, 2.0))  # no drop at the ends
+
+
+def test_lines_differ_by_more_than_colour(monkeypatch):
+    seen = []
+    monkeypatch.setattr(plotting, "picture", lambda figure, alt: seen.append(figure))
+    history = {"d_loss": [1.0, 2, 3], "g_loss": torch.tensor([3.0, 2, 1]), "unused": [0.0]}
+    history_plot(history, ["d_loss", "g_loss"], ALT, smooth=3, labels={"g_loss": "generator"}, ylabel="nats")
+    axes = seen[0].axes[0]
+    strong = [line for line in axes.get_lines() if not line.get_label().startswith("_")]
+    assert [line.get_label() for line in strong] == ["d_loss", "generator"]
+    assert len({line.get_color() for line in strong}) == len({line.get_linestyle() for line in strong}) == 2
+    assert strong[0].get_ydata() == pytest.approx([1.5, 2, 2.5])
+    pale = [line for line in axes.get_lines() if line.get_label().startswith("_")]
+    assert [list(line.get_ydata()) for line in pale] == [[1, 2, 3], [3, 2, 1]]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("update", "nats")
+    assert list(strong[0].get_xdata()) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("names", [[], ["d_los"], ["empty"]])
+def test_a_name_without_history_gets_a_sentence(names):
+    with pytest.raises(ValueError, match=r"The history holds \['d_loss', 'empty'\]"):
+        history_plot({"d_loss": [1.0], "empty": []}, names, ALT)
+
+
+def test_a_density_is_drawn_where_it_is(monkeypatch):
+    seen = []
+    monkeypatch.setattr(plotting, "picture", lambda figure, alt: seen.append(figure))
+    centre = torch.tensor([1.0, -2.0])
+
+    def log_prob(x):
+        return -((x - centre) ** 2).sum(dim=1) * 4
+
+    density_plot(log_prob, ALT, points=centre[None])
+    axes = seen[0].axes[0]
+    top_level = axes.collections[0].get_paths()[-1].vertices  # of the highest band
+    assert top_level.mean(axis=0) == pytest.approx([1, -2], abs=0.1)
+    assert axes.get_lines()[0].get_xydata() == pytest.approx(np.array([[1, -2]]))
+    with pytest.raises(ValueError, match="not finite"):
+        density_plot(lambda x: torch.full((len(x),), torch.nan), ALT)
+
+
+def test_each_other_figure_draws():
+    points = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
+    for shown in (
+        scatter_plot(points, ALT, labels=torch.arange(50) % 10, circles=(1, 2), limits=(-3, 3, -3, 3)),
+        scatter_plot(points, ALT),
+        bars(torch.rand(10), ALT, line=0.04, line_label="4 %", xlabel="digit", ylabel="share"),
+    ):
+        assert len(np.unique(drawn(shown))) > 10
+        assert len(shown.data) < 60_000
+
+
+def test_pictures_side_by_side_keep_their_sizes_and_words():
+    left, right = (
+        image_grid(torch.full((1, 1, 10, side), ink), f"{ALT} {side}") for side, ink in ((6, 1.0), (8, 0.0))
+    )
+    both = beside(left, right, gap=5)
+    assert (both.width, both.height) == (left.width + 5 + right.width, left.height)
+    assert both.alt == f"{ALT} 6 {ALT} 8"
+    ink = drawn(both) == 0
+    assert ink[:, : 2 * left.width].all() and not ink[:, 2 * left.width :].any()
+
+
+def test_an_animation_is_a_gif_that_ends():
+    frames = [
+        image_grid(torch.full((2, 1, 28, 28), n / 7), ALT, titles=f"after {n} updates") for n in range(8)
+    ]
+    shown = animation(frames, ALT, fps=5, plays=3)
+    assert shown.mime == "image/gif" and "data:image/gif" in shown.html()
+    gif = Image.open(io.BytesIO(shown.data))
+    assert gif.n_frames == 8
+    assert gif.size == (shown.width, shown.height) == (frames[0].width, frames[0].height)
+    assert gif.info["loop"] == 2  # repeated twice: three times in all
+    means = []
+    for number in range(8):
+        gif.seek(number)
+        means.append(np.asarray(gif.convert("L")).mean())
+        assert gif.info["duration"] == (200 if number < 7 else 1500)
+    assert means == sorted(means, reverse=True)  # ever more ink
+    assert "loop" not in Image.open(io.BytesIO(animation(frames, ALT, plays=1).data)).info
+
+
+def test_frames_of_different_size_make_no_animation():
+    frames = [image_grid(torch.zeros(n, 1, 8, 8), ALT) for n in (1, 2)]
+    for wrong in (frames, []):
+        with pytest.raises(ValueError, match="all of one size"):
+            animation(wrong, ALT)
+
+
+def test_show_puts_the_next_picture_in_the_same_place(monkeypatch):
+    calls = []
+
+    class Handle:
+        def update(self, shown):
+            calls.append(("update", shown))
+
+    monkeypatch.setattr(
+        plotting, "display", lambda shown, display_id: calls.append(("new", shown)) or Handle()
+    )
+    handle = show("first")
+    assert show("second", handle) is handle
+    assert calls == [("new", "first"), ("update", "second")]
+
+
+def test_the_font_has_the_letters_of_the_mathematics(recwarn):
+    figure, _ = new_figure()
+    figure.text(0, 0, "β = 1/784, −ELBO, σ, μ, ε, z₁ → z₂, ½, ≤, ×, ‖")
+    picture(figure, ALT)
+    assert not recwarn.list
