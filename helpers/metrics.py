@@ -53,7 +53,7 @@ def digit_features(images: Tensor) -> Tensor:
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
-    """|m_a − m_b|² + tr(C_a + C_b − 2 (C_a C_b)^½), the Fréchet distance of two Gaussians fitted to the features.
+    """|m_a − m_b|² + tr(C_a + C_b − 2 (C_a C_b)^½), the squared Fréchet distance of two fitted Gaussians.
 
     `a` (N, d) and `b` (M, d) with N, M ≥ 2. Biased upwards for few samples: always show it beside the distance of real
     images to real images. Raises ValueError on fewer rows or unequal widths. Source: Heusel et al. (2017), eq. 6.
@@ -92,10 +92,12 @@ def nearest_distance(images: Tensor, training: Tensor) -> Tensor:
 class DigitScore:
     """What 2,000 generated digits are worth; `distance` means nothing without `floor` beside it."""
 
-    distance: float  # Fréchet distance to the 500 test images
+    distance: float  # Fréchet distance to the 500 held-out images
     floor: float  # that of 2,000 real training images
     shares: tuple[float, ...]  # of the ten classes
-    nearest: float  # median distance to the nearest training image ÷ that of real test images
+    nearest: (
+        float  # median distance to the nearest training image ÷ the same of held-out images: 0 for copies
+    )
 
     @property
     def classes(self) -> int:
@@ -104,9 +106,8 @@ class DigitScore:
 
     def __str__(self) -> str:
         return (
-            f"digit Fréchet distance {self.distance:.1f} (real against real: {self.floor:.1f}) · "
-            f"{self.classes} of 10 classes, the rarest {100 * min(self.shares):.1f} % · "
-            f"nearest training image at {self.nearest:.2f} × the distance of real test images"
+            f"distance {self.distance:.1f} (floor {self.floor:.1f}) · {self.classes} of 10 classes, "
+            f"rarest {100 * min(self.shares):.1f} % · nearest {self.nearest:.2f}"
         )
 
 

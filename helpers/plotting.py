@@ -240,18 +240,25 @@ def scatter_plot(
 
 
 def bars(values, alt: str, names=None, xlabel="", ylabel="", line=None, line_label="") -> Picture:
-    """One bar a value; `names` below them (0, 1, 2, … unless given), and a dashed `line` to compare with."""
-    values = _as_array(values)
-    names = [str(name) for name in (range(len(values)) if names is None else names)]
-    if len(names) != len(values):
-        raise ValueError(
-            f"There are {len(values)} values and {len(names)} names: give one name for each bar."
-        )
+    """One bar a value; `names` below them (0, 1, 2, … unless given), and a dashed `line` to compare with.
+
+    `values` is a list of numbers, or a mapping from the name of a part to such a list: then the parts are stacked.
+    """
+    parts = values if isinstance(values, Mapping) else {"": values}
+    parts = {part: _as_array(heights) for part, heights in parts.items()}
+    count = len(next(iter(parts.values())))
+    names = [str(name) for name in (range(count) if names is None else names)]
+    if any(len(heights) != len(names) for heights in parts.values()):
+        raise ValueError(f"There are {count} values and {len(names)} names: give one name for each bar.")
     figure, axes = new_figure(height=2.6)
-    axes.bar(names, values, width=0.7)
+    bottom = np.zeros(count)
+    for (part, heights), colour in zip(parts.items(), (COLOURS[0], COLOURS[4]), strict=False):
+        axes.bar(names, heights, width=0.7, bottom=bottom, color=colour, label=part or None)
+        bottom = bottom + heights
     if line is not None:
         axes.axhline(line, color=COLOURS[1], linestyle="--", label=line_label)
-        figure.legend(loc="outside upper left")
+    if line is not None or "" not in parts:
+        figure.legend(loc="outside upper left", ncols=3)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     return picture(figure, alt)
 

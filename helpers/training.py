@@ -175,7 +175,10 @@ def save_checkpoint(
     generator: torch.Generator | None = None,
     history: History | None = None,
 ) -> Path:
-    """Write everything a run needs to go on to the same numbers, in one file that is whole or not there at all."""
+    """Write everything a run needs to go on to the same numbers, in one file that is whole or not there at all.
+
+    A learning-rate scheduler belongs to that: name it among the `optimisers`.
+    """
     return write_atomically(path, _state(models, optimisers, batches, generator, history))
 
 

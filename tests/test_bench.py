@@ -34,7 +34,7 @@ def test_no_training_scores_like_noise(capsys, tmp_path):
 def test_no_training_of_the_vae_scores_like_noise(capsys, tmp_path):
     figures = run(capsys, "vae", "--seconds", "0", "--out", str(tmp_path / "v"))
     assert figures["elbo"] < -200
-    assert load(tmp_path / "v").latent == 20
+    assert load(tmp_path / "v").latent == 40
 
 
 def test_a_few_seconds_teach_both_something(capsys, tmp_path):
@@ -43,7 +43,7 @@ def test_a_few_seconds_teach_both_something(capsys, tmp_path):
     assert gan["distance"] < 400 and gan["floor"] < 20  # noise: about 1,000; six seconds: about 160
     assert vae["elbo"] > -135 and vae["iwae_256"] > vae["elbo"]
     mu, log_var = load(tmp_path / "v").encode(load_digits("test")[0][:3])
-    assert mu.shape == log_var.shape == (3, 20)
+    assert mu.shape == log_var.shape == (3, 40)
 
 
 def test_training_reads_the_training_split_alone(monkeypatch):

@@ -12,6 +12,7 @@ from helpers.data import (
     expect_images,
     expect_labels,
     grid,
+    jitter,
     load_digits,
     ring,
     spiral,
@@ -170,3 +171,34 @@ def test_batches_go_on_from_a_saved_state():
 def test_batches_that_cannot_be_made(data, size, sentence):
     with pytest.raises(ValueError, match=sentence):
         batches(data, size, torch.Generator())
+
+
+def test_jitter_moves_a_share_of_the_images_a_little_and_leaves_the_rest():
+    images = load_digits("train")[0][:100]
+    torch.manual_seed(0)
+    moved = jitter(images, share=0.3)
+    assert moved.shape == images.shape and 0 <= moved.min() and moved.max() <= 1
+    assert torch.equal(moved[30:], images[30:])
+    change = (moved[:30] - images[:30]).flatten(1).norm(dim=1) / images[:30].flatten(1).norm(dim=1)
+    assert (change > 0).all() and change.median() < 0.8  # another digit of the class would be near 1
+    assert (moved[:30].sum((1, 2, 3)) / images[:30].sum((1, 2, 3)) - 1).abs().max() < 0.3  # hardly any ink is lost
+    torch.manual_seed(0)
+    assert torch.equal(jitter(images, share=0.3), moved)
+
+
+def test_jitter_shifts_by_pixels():
+    images = torch.zeros(50, 1, 28, 28)
+    images[:, :, 14, 14] = 1
+    torch.manual_seed(0)
+    moved = jitter(images, share=1, turn=0, stretch=0, shift=2)
+    places = torch.arange(28.0)
+    across = (moved.sum(2)[:, 0] * places).sum(1) / moved.sum((1, 2, 3)) - 14
+    assert across.abs().max() <= 2 and across.max() > 1 and across.min() < -1
+
+
+def test_jitter_of_nothing_is_nothing_and_refuses_other_shapes():
+    images = load_digits("train")[0][:10]
+    assert torch.equal(jitter(images, share=0), images)
+    torch.testing.assert_close(jitter(images, share=1, turn=0, stretch=0, shift=0), images, atol=1e-5, rtol=0)
+    with pytest.raises(ValueError, match="28"):
+        jitter(images.flatten(1))

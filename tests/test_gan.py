@@ -118,6 +118,17 @@ def test_a_generator_step_moves_g_and_leaves_ds_parameters_bitwise(players):
     assert not same(vectors, buffers(d))  # as stated: power-iteration vectors move
 
 
+def test_an_interrupted_generator_step_leaves_d_able_to_learn(players):
+    g, d, g_optimiser, d_optimiser = players
+
+    def interrupted(logits):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        generator_step(g, d, g_optimiser, torch.randn(4, 5), interrupted)
+    discriminator_step(g, d, d_optimiser, torch.rand(4, 1, 28, 28), torch.randn(4, 5))
+
+
 def test_steps_go_downhill_on_their_own_loss(players):
     g, d, g_optimiser, d_optimiser = players
     real, z = torch.rand(16, 1, 28, 28), torch.randn(16, 5)

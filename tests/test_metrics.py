@@ -77,7 +77,7 @@ def test_scores_put_real_images_first_and_noise_last():
     assert real.distance < 2 * real.floor and real.classes == 10
     assert noise.distance > 50 * real.distance and noise.classes < 10
     assert real.nearest < 0.01 < noise.nearest  # training images lie on themselves: the sign of a cheat
-    assert "real against real" in str(real)
+    assert f"(floor {real.floor:.1f})" in str(real)
 
 
 def test_images_in_the_wrong_range_are_refused():

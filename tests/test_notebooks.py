@@ -31,7 +31,6 @@ WRITTEN_ONCE = {
         "gan_step",
         "schedule",
     ],
-    ("05_gan_on_digits", "helpers.gan.averaging"): ["update_average"],
     ("12_vae_on_digits", "helpers.vae.bounds"): [
         "gaussian_kl",
         "bernoulli_log_likelihood",

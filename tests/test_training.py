@@ -44,19 +44,24 @@ class Run:
         self.generator = seed_everything(seed)
         self.model = nn.Linear(3, 1)
         self.optimiser = torch.optim.Adam(self.model.parameters(), 0.01)
+        self.rate = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimiser, 40)
         x = torch.randn(20, 3, generator=torch.Generator().manual_seed(7))
         self.batches = batches(x, 6, self.generator)
         self.history = History()
 
     def go_on(self, steps):
         step = partial(regression_step, self.model, self.optimiser)
-        return [t for t, _ in train(step, self.batches, steps, self.history, progress=False)]
+        counted = []
+        for t, _ in train(step, self.batches, steps, self.history, progress=False):
+            self.rate.step()
+            counted.append(t)
+        return counted
 
     @property
     def parts(self):
         return {
             "models": {"model": self.model},
-            "optimisers": {"optimiser": self.optimiser},
+            "optimisers": {"optimiser": self.optimiser, "rate": self.rate},
             "batches": self.batches,
             "generator": self.generator,
             "history": self.history,

@@ -147,9 +147,11 @@ def test_a_vae_comes_back_from_its_file(tmp_path):
 
 
 def test_a_foreign_file_is_refused(tmp_path):
-    torch.save({"weights": {}}, tmp_path / "foreign.pt")
-    with pytest.raises(CheckpointError, match="does not hold a VAE"):
-        load(tmp_path / "foreign.pt")
+    other = {"sizes": {"latent": 3, "hidden": 9}, "weights": VAE(latent=2, hidden=9).state_dict()}
+    for content in ({"weights": {}}, [1, 2], {"sizes": {"depth": 3}, "weights": {}}, other):
+        torch.save(content, tmp_path / "foreign.pt")
+        with pytest.raises(CheckpointError, match="does not hold a VAE"):
+            load(tmp_path / "foreign.pt")
     with pytest.raises(CheckpointError, match="no checkpoint"):
         load(tmp_path / "none.pt")
 

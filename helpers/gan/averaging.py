@@ -15,9 +15,10 @@ def average_of(model: nn.Module) -> nn.Module:
 def update_average(average: nn.Module, model: nn.Module, decay: float = 0.995) -> None:
     """θ̄ ← decay · θ̄ + (1 − decay) · θ for every parameter; buffers (running statistics) are copied.
 
-    Source: Karras et al. (2018), section 5; Yazıcı et al. (2019).
+    Source: Karras et al. (2018), appendix A.1; Yazıcı et al. (2019).
     """
-    torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
+    for mean, weight in zip(average.parameters(), model.parameters(), strict=True):
+        mean.lerp_(weight, 1 - decay)
     for mean, buffer in zip(average.buffers(), model.buffers(), strict=True):
         mean.copy_(buffer)
 

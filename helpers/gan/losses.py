@@ -16,7 +16,8 @@ def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
 
 
 def minimax(fake_logits: Tensor) -> Tensor:
-    """The generator's side of the minimax game, log(1 − D(G(z))), (B,) to (B,); saturates where D is sure.
+    """The generator's side of the minimax game, log(1 − D(G(z))), (B,) to (B,); its gradient fades
+    where D is sure that a fake is one.
 
     Source: Goodfellow et al. (2014), eq. 1.
     """
@@ -24,7 +25,8 @@ def minimax(fake_logits: Tensor) -> Tensor:
 
 
 def non_saturating(fake_logits: Tensor) -> Tensor:
-    """The non-saturating loss −log D(G(z)), (B,) to (B,): another game, with a gradient where D is sure.
+    """The non-saturating loss −log D(G(z)), (B,) to (B,): another game, whose gradient stays
+    where D is sure that a fake is one.
 
     Source: Goodfellow et al. (2014), section 3.
     """

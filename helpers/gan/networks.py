@@ -48,8 +48,9 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Images (B, 1, 28, 28) in [−1, 1] to logits (B,), each layer spectrally normalised.
 
-    The normalisation divides a weight by its largest singular value, followed by one power iteration a forward pass
-    in training mode: its two vectors are buffers that move whenever the network is used so. Miyato et al. (2018).
+    The normalisation divides a weight, flattened to a matrix, by an estimate of its largest singular value, renewed by
+    one power iteration in every forward pass in training mode: its two vectors are buffers that move whenever the
+    network is used so. Miyato et al. (2018), section 2.1.
     """
 
     def __init__(self, width: int = 32):

@@ -49,11 +49,13 @@ def generator_step(
     do move. Returns the mean loss (nats).
     """
     discriminator.requires_grad_(False)
-    loss = loss_function(discriminator(generator(z))).mean()
-    g_optimiser.zero_grad()
-    loss.backward()
-    g_optimiser.step()
-    discriminator.requires_grad_(True)
+    try:
+        loss = loss_function(discriminator(generator(z))).mean()
+        g_optimiser.zero_grad()
+        loss.backward()
+        g_optimiser.step()
+    finally:  # also when the learner interrupts
+        discriminator.requires_grad_(True)
     return {"g_loss": loss.detach()}
 
 

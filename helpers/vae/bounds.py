@@ -18,8 +18,8 @@ def gaussian_kl(mu: Tensor, log_var: Tensor) -> Tensor:
 def bernoulli_log_likelihood(x: Tensor, logits: Tensor) -> Tensor:
     """log p(x|z) = Σ x·a − softplus(a) for pixels x in {0, 1} and logits a, (B, D), (B, D) to (B,), in nats.
 
-    On grey pixels the same number is a cross-entropy and not a log-likelihood. Source: Kingma and Welling (2014),
-    appendix C.1.
+    On grey pixels the same number is the average over their coin tosses, Bernoulli(grey), and no density of the grey
+    values. Source: Kingma and Welling (2014), appendix C.1.
     """
     return (x * logits - softplus(logits)).sum(dim=1)
 
@@ -27,8 +27,8 @@ def bernoulli_log_likelihood(x: Tensor, logits: Tensor) -> Tensor:
 def elbo(vae, x: Tensor, eps: Tensor | None = None, beta: float = 1.0) -> Tensor:
     """E_q[log p(x|z)] − β · KL(q(z|x) ‖ p(z)) with one z = μ + σ·ε an image, x (B, 1, 28, 28) to (B,), in nats.
 
-    A lower bound on log p(x) for β ≥ 1 only. ε (B, latent) is drawn when it is not given. Source: Kingma and Welling
-    (2014), eq. 10; β: Higgins et al. (2017), eq. 4.
+    In expectation over ε a lower bound on log p(x) for β ≥ 1; for β < 1 it need not be one. ε (B, latent) is drawn when
+    it is not given. Source: Kingma and Welling (2014), eq. 10; β: Higgins et al. (2017), eq. 4.
     """
     mu, log_var = vae.encode(x)
     eps = torch.randn_like(mu) if eps is None else eps

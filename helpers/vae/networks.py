@@ -11,14 +11,14 @@ from helpers.training import CheckpointError, read_safely, write_atomically
 class VAE(nn.Module):
     """Encoder q(z|x) = N(μ(x), diag σ²(x)) and decoder p(x|z) = Bernoulli(sigmoid(logits)), one hidden layer each.
 
-    Source: Kingma and Welling (2014), appendix C.
+    Source: Kingma and Welling (2014), appendix C, with SiLU in place of tanh.
     """
 
     def __init__(self, latent: int = 20, hidden: int = 400):
         super().__init__()
         self.latent, self.hidden = latent, hidden
-        self.encoder = nn.Sequential(nn.Linear(784, hidden), nn.ReLU(), nn.Linear(hidden, 2 * latent))
-        self.decoder = nn.Sequential(nn.Linear(latent, hidden), nn.ReLU(), nn.Linear(hidden, 784))
+        self.encoder = nn.Sequential(nn.Linear(784, hidden), nn.SiLU(), nn.Linear(hidden, 2 * latent))
+        self.decoder = nn.Sequential(nn.Linear(latent, hidden), nn.SiLU(), nn.Linear(hidden, 784))
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Images (B, 1, 28, 28) in [0, 1] to μ and log σ², each (B, latent)."""
@@ -46,7 +46,7 @@ class VAE(nn.Module):
 def save(vae: VAE, path: str | Path) -> Path:
     """Write the sizes and weights of `vae` to `path`, whole or not at all."""
     sizes = {"latent": vae.latent, "hidden": vae.hidden}
-    return write_atomically(path, {"kind": "vae", "sizes": sizes, "weights": vae.state_dict()})
+    return write_atomically(path, {"sizes": sizes, "weights": vae.state_dict()})
 
 
 def load(path: str | Path) -> VAE:
@@ -55,10 +55,11 @@ def load(path: str | Path) -> VAE:
     Raises CheckpointError where the file is missing, damaged, foreign, or asks to run code.
     """
     content = read_safely(path)
-    if not isinstance(content, dict) or content.get("kind") != "vae":
+    try:
+        vae = VAE(**content["sizes"])
+        vae.load_state_dict(content["weights"])
+    except (TypeError, KeyError, RuntimeError, AttributeError):
         raise CheckpointError(
             f"{path} does not hold a VAE of this course: save one with helpers.vae.save(vae, path)."
-        )
-    vae = VAE(**content["sizes"])
-    vae.load_state_dict(content["weights"])
+        ) from None
     return vae.eval()

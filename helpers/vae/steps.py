@@ -9,10 +9,10 @@ from helpers.vae.bounds import bernoulli_log_likelihood, gaussian_kl
 def vae_step(
     vae, optimiser: torch.optim.Optimizer, x: Tensor, beta: float = 1.0, eps: Tensor | None = None
 ) -> dict[str, Tensor]:
-    """One update of encoder and decoder on −ELBO, averaged over the batch.
+    """One update of encoder and decoder on −E log p(x|z) + β · KL, averaged over the batch: −ELBO for β = 1.
 
     x (B, 1, 28, 28) in [0, 1] is binarised anew, x ~ Bernoulli(grey), so that the likelihood is one; ε (B, latent) is
-    drawn when it is not given. Returns −ELBO, −E log p(x|z) and +KL, means over the batch in nats.
+    drawn when it is not given. Returns this loss, −E log p(x|z) and KL, means over the batch in nats.
     """
     x = torch.bernoulli(x)
     mu, log_var = vae.encode(x)
