@@ -111,7 +111,7 @@ class Answer:
         if not callable(function):
             raise Mistake(
                 "signature",
-                f"This check wants the function itself, and got {_a(function)}. "
+                f"This check wants the function itself, and got {a_or_an(function)}. "
                 "Write its name alone, with no brackets after it.",
             )
         self.function, self.usage, self.seconds = function, usage, seconds
@@ -132,6 +132,11 @@ class Answer:
             )
         if error is not None:
             raise self._raised(error)
+        if value is ... and not _is_stub(self.function):
+            raise Mistake(
+                "unfinished",
+                "Your function has a body, but still returns the `...`. Write there what it should return.",
+            )
         if value is ... or (value is None and _is_empty(self.function)):
             raise Mistake(
                 "stub",
@@ -210,6 +215,23 @@ KNOWN_ERRORS = [
         "`_`, or an optimiser that stepped before backward.",
     ),
     (
+        "only for scalar outputs",
+        "no_mean",
+        "Backward starts from one number, and your loss is still one number an image. How does it become one?",
+    ),
+    (
+        "is invalid for input of size",
+        "sizes",
+        "A size is written into your code that the check does not have: its images are tiny and its batches odd, "
+        "so that sizes cannot be confused. Take sizes from the tensors, as in `x.flatten(1)` or `len(x)`.",
+    ),
+    (
+        "Inference tensors",
+        "inference_mode",
+        "A tensor made under `inference_mode` can never be part of a backward. `no_grad` or `detach` gives one "
+        "that can.",
+    ),
+    (
         "must be the same as input size",
         "raised",
         "A loss compares two tensors of different shapes. Print both shapes: one may need `flatten(1)`, or "
@@ -230,10 +252,14 @@ def tensor(value: object, shape: tuple[int, ...], symbols: str, hints: Mapping[t
     `hints` says what a wrong shape usually means. Raises `Mistake` of kind "type", "shape" or "nan".
     """
     if not isinstance(value, Tensor):
+        hint = (
+            "Return one tensor: the sum, not its parts."
+            if isinstance(value, tuple | Mapping)
+            else "Stay with tensors from the first line to the last, so that gradients can flow."
+        )
         raise Mistake(
             "type",
-            f"Your function returned {_a(value)}, and a tensor of shape {symbols} is wanted. "
-            "Stay with tensors from the first line to the last, so that gradients can flow.",
+            f"Your function returned {a_or_an(value)}, and a tensor of shape {symbols} is wanted. {hint}",
         )
     got = tuple(value.shape)
     if got != shape:
@@ -266,7 +292,7 @@ def number(value: object, name: str) -> float:
     try:
         value = float(value)
     except (TypeError, ValueError):
-        raise Mistake("type", f"Your function returned {_a(value)}; please return the loss.") from None
+        raise Mistake("type", f"Your function returned {a_or_an(value)}; please return the loss.") from None
     finite(torch.tensor(value))
     return value
 
@@ -277,8 +303,9 @@ def finite(value: Tensor) -> None:
         what = "NaN" if value.isnan().any() else "infinite"
         raise Mistake(
             "nan",
-            f"The result is {what}. Usual reasons: the logarithm of 0, an exponential of something large, a "
-            "division by 0, the square root of a negative number. Which of these can happen here?",
+            f"The result is {what}. Usual reasons: the logarithm of 0 or of a negative number (a logit is no "
+            "probability, `log_var` no variance), the root of one, an exponential of something large, a division "
+            "by 0. Which of these can happen here?",
         )
 
 
@@ -386,6 +413,13 @@ def _is_empty(function: Callable) -> bool:
     )
 
 
+def _is_stub(function: Callable) -> bool:
+    """Whether nothing but `return ...` (or no source) is there."""
+    statements, _ = _body(function)
+    body = [s for s in statements if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+    return not body or isinstance(body[0], ast.Return)
+
+
 def _blank(function: Callable) -> int | None:
     """The line of the first `...` that waits to be replaced; the one in `x[..., 0]` does not."""
     statements, before = _body(function)
@@ -420,6 +454,6 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _a(value: object) -> str:
+def a_or_an(value: object) -> str:
     name = type(value).__name__
     return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} `{name}`"

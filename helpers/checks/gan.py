@@ -31,6 +31,9 @@ class TinyGenerator(nn.Sequential):
         super().__init__(*layers)
         self.latent = LATENT
 
+    def forward(self, z: Tensor) -> Tensor:
+        return super().forward(z)
+
 
 class TinyDiscriminator(nn.Sequential):
     """Images (B, 1, 4, 4) to logits (B,) about 1.5 large; no batch norm, so one or two forwards agree."""
@@ -40,6 +43,11 @@ class TinyDiscriminator(nn.Sequential):
         with torch.no_grad():
             self[3].weight.normal_(std=1.5)
             self[3].bias.fill_(0.4)
+
+    def forward(self, images: Tensor) -> Tensor:
+        if images.shape[1:] != IMAGE:
+            raise ValueError(f"D looks at images (B, 1, H, W) and was given {tuple(images.shape)}")
+        return super().forward(images)
 
 
 class Case(NamedTuple):
@@ -140,6 +148,10 @@ def _cross_entropy(logits: Tensor, label: float) -> Tensor:
     return cross_entropy(logits, torch.full_like(logits, label))
 
 
+CLASSES = (
+    "That cross-entropy compares classes, and takes your batch for the classes of one image. For real against fake, "
+    "one logit an image, there is a binary one."
+)
 D_WAYS = [
     Way("right", _by_d(_d_loss), ok=True),
     Way(
@@ -186,14 +198,14 @@ D_WAYS = [
     Way(
         "only_real",
         _by_d(lambda real, fake: softplus(-real).mean()),
-        "Only the real images count in your update. A D that never learns from fakes may say real to "
-        "everything.",
+        "Only the real images count in your update. Is the term of the fakes there, and cut from D by a "
+        "`detach` or `no_grad` that stands around D(G(z)) instead of G(z)?",
     ),
     Way(
         "only_fake",
         _by_d(lambda real, fake: softplus(fake).mean()),
-        "Only the fakes count in your update. A D that never learns from real images may say fake to "
-        "everything.",
+        "Only the fakes count in your update. Is the term of the real images there, with a gradient of its own, "
+        "and not cleared by a second `zero_grad`?",
     ),
     Way(
         "all_called_real",
@@ -253,6 +265,41 @@ D_WAYS = [
         _by_d(lambda real, fake: (relu(1 - real) + relu(1 + fake)).mean()),
         "That is another game: the hinge loss. It works, and a later notebook uses it; here D is trained "
         "with the cross-entropy of real against fake.",
+    ),
+    Way(
+        "sign_of_one_term",
+        _by_d(lambda real, fake: (softplus(-real) - softplus(fake)).mean()),
+        "The term of the fakes has the wrong sign. The minus belongs to both logarithms: check the brackets.",
+    ),
+    Way(
+        "sign_of_one_term",
+        _by_d(lambda real, fake: (softplus(fake) - softplus(-real)).mean()),
+        "The term of the real images has the wrong sign. The minus belongs to both logarithms: check the brackets.",
+    ),
+    Way(
+        "one_minus_log",
+        _by_d(lambda real, fake: softplus(-real).mean() - softplus(-fake).mean()),
+        "The term of the fakes is 1 − log D or −log D turned round. It should be log(1 − D): first subtract, then take "
+        "the logarithm.",
+    ),
+    Way(
+        "classes",
+        _by_d(
+            lambda real, fake: (
+                nn.functional.cross_entropy(real, torch.ones_like(real))
+                + nn.functional.cross_entropy(fake, torch.zeros_like(fake))
+            )
+        ),
+        CLASSES,
+    ),
+    Way(
+        "classes",
+        _by_d(
+            lambda real, fake: nn.functional.cross_entropy(
+                torch.cat([real, fake]), torch.cat([torch.ones_like(real), torch.zeros_like(fake)])
+            )
+        ),
+        CLASSES,
     ),
     Way(
         "two_steps",
@@ -352,6 +399,11 @@ G_WAYS = [
         "−log D, the cross-entropy, does not.",
     ),
     Way(
+        "classes",
+        _by_g(lambda fake: nn.functional.cross_entropy(fake, torch.ones_like(fake))),
+        CLASSES,
+    ),
+    Way(
         "probability",
         _by_g(lambda fake: -fake.sigmoid().mean()),
         "You maximise D itself, without the logarithm. Where D is sure of a fake, its slope is nearly 0; "
@@ -383,8 +435,8 @@ def _flat(tensors) -> Tensor:
     return torch.cat([each.detach().flatten() for each in tensors]).double()
 
 
-def _trace(step: Callable, case: Case, trains: str) -> Trace:
-    """Call `step` twice on a copy of `case` and write down what it did to the network that `trains` names.
+def _trace(step: Callable, case: Case, trains: str, calls: int = 2) -> Trace:
+    """Call `step` twice, or `calls` times, on a copy of `case`: what did it do to the network that `trains` names?
 
     D starts with stale gradients, as it does after a plain generator step; G starts without.
     """
@@ -397,20 +449,28 @@ def _trace(step: Callable, case: Case, trains: str) -> Trace:
         for parameter, gradient in zip(own.parameters(), stale, strict=True):
             parameter.grad = gradient.clone()
     optimiser = torch.optim.SGD(own.parameters(), lr=RATE)
+    reached, steps = set(), []
+    for who, network in (("own_reached", own), ("opponent_reached", other)):
+        for parameter in network.parameters():
+            parameter.register_hook(lambda gradient, who=who: reached.add(who))
+    optimiser.register_step_post_hook(lambda *_: steps.append(1))
     inputs = [case.z] if trains == "generator" else [case.real, case.z]
     kept = [each.clone() for each in inputs]
     opponent = _flat(other.parameters())
     name = "g_loss" if trains == "generator" else "d_loss"
 
     losses, moves, effects = [], [], set()
-    for _ in range(2):
+    for _ in range(calls):
         before = _flat(own.parameters())
         losses.append(number(step(case.generator, case.discriminator, optimiser, *inputs), name))
         moves.append(_flat(own.parameters()) - before)
     if not torch.equal(_flat(other.parameters()), opponent):
         effects.add("opponent_moved")
-    if any(each.grad is not None for each in other.parameters()):
+    if any(each.grad is not None and each.grad.any() for each in other.parameters()):
         effects.add("opponent_gradients")
+    effects |= reached
+    if len(steps) != calls:
+        effects.add("steps_missing" if len(steps) < calls else "steps_many")
     if not all(each.requires_grad for network in (own, other) for each in network.parameters()):
         effects.add("left_frozen")
     if not all(module.training for network in (own, other) for module in network.modules()):
@@ -458,12 +518,18 @@ def _judge(answer: Answer, ways: list[Way], trains: str) -> tuple[list[tuple[str
         )
     if not any(trace.moves.any() for trace in traces):
         raise _still(traces[0], trains)
+    if "steps_missing" in traces[0].effects:
+        raise Mistake(
+            "own_optimiser",
+            f"The {trains} moves, but not by the optimiser that comes in. Let that one take the step: it remembers "
+            "earlier gradients, which a new one cannot.",
+        )
     torch.manual_seed(6)
     if not _same(_trace(answer, cases[0], trains).moves, traces[0].moves):
         raise Mistake(
             "noise",
-            "Two calls with the same `z` did two different things, so new noise is drawn somewhere. Use "
-            "the `z` that comes in: a step that can be repeated can be tested.",
+            "Two calls with the same `z` did two different things, so new noise is drawn somewhere: for the "
+            "fakes, the images or the labels. Use only the `z` that comes in: what can be repeated can be tested.",
         )
     way = next((way for way in ways if _takes(way, cases, traces, trains)), None)
     if way is None:
@@ -497,31 +563,53 @@ def _reports(way: Way, cases: list[Case], traces: list[Trace], trains: str) -> b
 
 def _still(trace: Trace, trains: str) -> Mistake:
     """Why nothing moved."""
+    if "own_reached" in trace.effects and "own_gradients" not in trace.effects:
+        return Mistake(
+            "no_gradient",
+            f"Gradients reached the {trains}, and were cleared before the step could use them. What has to come "
+            "before what: `zero_grad`, `backward`, step?",
+        )
+    if "opponent_reached" in trace.effects and trains == "discriminator":
+        return Mistake(
+            "frozen",
+            "G received gradients and D none: D is frozen in its own step. It is the other player that should "
+            "be left out.",
+        )
     if "own_gradients" in trace.effects:
         return Mistake(
             "no_step",
             f"The {trains} has new gradients, but has not moved. Gradients only say where to go: who takes "
             "the step, and after what?",
         )
-    if trains == "generator" and "opponent_gradients" in trace.effects:
+    if trains == "generator" and "opponent_reached" in trace.effects:
         return Mistake(
             "detached",
             "D received gradients and G none: the images are cut from the graph on their way. In this step "
-            "the gradient has to pass through D back into G, so look for a `detach` or a `no_grad`.",
+            "the gradient has to pass through D back into G, so look for a `detach`, "
+            "a `no_grad`, or a G frozen in place of D.",
         )
     return Mistake(
         "no_gradient",
-        f"The {trains} has not moved, and had no gradients to move along. Is there a `backward`, and does "
-        "it come after `zero_grad` and before the step?",
+        f"The {trains} has not moved, and no gradient ever reached it. Is there a `backward()`, with its "
+        "brackets? If so, the loss is cut from the network: look for `torch.tensor(...)`, `.item()`, `detach`, "
+        "`no_grad`.",
     )
 
 
 def _unknown(answer: Answer, best_way: Way, cases: list[Case], traces: list[Trace], trains: str) -> Mistake:
     """What can be said of a wrong update that stands in no table."""
+    if "steps_many" in traces[0].effects:
+        return Mistake(
+            "many_steps",
+            "The optimiser steps more than once in a call. One update is one `zero_grad`, the gradients of the "
+            "whole loss, one step.",
+        )
     elsewhere = cases[0]._replace(z=cases[0].z.roll(1, dims=1))
     if _same(_trace(answer, elsewhere, trains).moves, traces[0].moves):
         return Mistake(
-            "noise", "Your step does the same whatever `z` is. Make the fakes from the `z` that comes in."
+            "noise",
+            "Your step does the same whatever `z` is. Are the fakes made from the `z` that comes in, and does "
+            "their term have a gradient?",
         )
     moves = [trace.moves[0] for trace in traces]
     best = [_trace(best_way.step, case, trains).moves[0] for case in cases]
@@ -540,7 +628,7 @@ def _unknown(answer: Answer, best_way: Way, cases: list[Case], traces: list[Trac
             "scale",
             f"The direction is right, but the first update is {factors[0]:.3g} times as large as it should "
             f"be for a batch of {BATCHES[0]} and {factors[1]:.3g} times for one of {BATCHES[1]}. Is there a "
-            "sum or a factor too many?",
+            "sum, a factor, a second `backward` or a clipped gradient?",
         )
     return Mistake(
         "update",
@@ -553,7 +641,7 @@ def _unknown(answer: Answer, best_way: Way, cases: list[Case], traces: list[Trac
 def _in_the_tails(answer: Answer, way: Way, case: Case, trains: str) -> list[tuple[str, str]]:
     """A remark if the update is cut off where logits reach ±45; raises `Mistake` if it is not finite there."""
     try:
-        trace = _trace(answer, case, trains)
+        trace = _trace(answer, case, trains, calls=1)  # the second would meet logits of many hundreds
         finite = trace.moves.isfinite().all()
     except Mistake as found:
         if found.feedback.kind != "nan":
@@ -563,10 +651,10 @@ def _in_the_tails(answer: Answer, way: Way, case: Case, trains: str) -> list[tup
         raise Mistake(
             "tails",
             "The update is right, but where D is very sure the loss or its gradient is no longer a finite "
-            "number: the sigmoid is rounded to 0 or 1, and then comes log 0. There is a cross-entropy that "
-            "takes the logits as they are.",
+            "number: a sigmoid is rounded to 0 or 1, and then comes log 0. There is a "
+            "cross-entropy that takes the logits as they are.",
         )
-    if _same(trace.moves, _trace(way.step, case, trains).moves):
+    if _same(trace.moves, _trace(way.step, case, trains, calls=1).moves):
         return []
     return [
         (
@@ -615,7 +703,7 @@ def check_generator_step(step: Callable) -> Feedback:
             (
                 "opponent_gradients",
                 "Backward also filled the gradients of D, which its next step has to clear first. "
-                "Freezing D for the moment saves that work.",
+                "Freezing D for the moment, with `requires_grad_(False)`, saves that work.",
             )
         )
     return right("G moves towards what D calls real, and D stays as it is.", remarks)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
-from helpers.checks.frame import Answer, Feedback, Mistake, gives_feedback, right, tensor
+from helpers.checks.frame import Answer, Feedback, Mistake, a_or_an, gives_feedback, right, tensor
 
 PIXELS, LATENT = (1, 3, 4), 4
 BATCHES = ((5, 2.5), (7, 0.5))  # (B, β): no size equals another, and no β is 1, so that every swap shows
@@ -18,9 +18,12 @@ SAME = 1e-3  # relative: rounding of float32 stays below 1e-5, and two answers i
 
 
 class TinyVAE(nn.Module):
-    """A VAE of 12 pixels and 4 latent dimensions with μ ≠ 0, σ ≠ 1, and logits about `spread` large."""
+    """A VAE of 12 pixels and 4 latent dimensions with μ ≠ 0, σ ≠ 1, and logits about `spread` large.
 
-    def __init__(self, spread: float = 1.5):
+    `mu` and `log_var` multiply what the encoder says: near 0 it says next to nothing.
+    """
+
+    def __init__(self, spread: float = 1.5, mu: float = 1.0, log_var: float = 1.0):
         super().__init__()
         pixels = math.prod(PIXELS)
         self.latent = LATENT
@@ -30,6 +33,9 @@ class TinyVAE(nn.Module):
         with torch.no_grad():
             self.mu.bias.copy_(torch.tensor([0.9, -0.7, 0.5, 1.2]))
             self.log_var.bias.copy_(torch.tensor([-1.1, 0.8, 0.6, -0.5]))
+            for layer, factor in ((self.mu, mu), (self.log_var, log_var)):
+                layer.weight.mul_(factor)
+                layer.bias.mul_(factor)
             self.out.weight.normal_()
             self.out.bias.copy_(spread * torch.tensor([1.0, -1.0]).repeat(pixels // 2))
 
@@ -132,6 +138,31 @@ SAMPLES = [
         "The value is right, but σ is cut from the graph, so the reconstruction cannot teach the encoder "
         "how sure to be. Only `eps` is a constant here; look for `detach`, `no_grad` or `torch.normal`.",
     ),
+    Part(
+        "half_variance",
+        lambda mu, lv, eps: mu + 0.5 * lv.exp() * eps,
+        "Your σ is half the variance. The ½ belongs inside the exponential: σ is the root of σ², not its half.",
+    ),
+    Part(
+        "inverse_deviation",
+        lambda mu, lv, eps: mu + (-lv / 2).exp() * eps,
+        "Your noise is divided by σ, where it should be multiplied: look at the sign in the exponential.",
+    ),
+    Part(
+        "log_for_deviation",
+        lambda mu, lv, eps: mu + 0.5 * lv * eps,
+        "Your noise is multiplied by log σ. Its exponential is missing.",
+    ),
+    Part(
+        "exchanged_roles",
+        lambda mu, lv, eps: mu * eps + _sigma(lv),
+        "μ and σ have changed places in z: which one shifts the noise, and which one stretches it?",
+    ),
+    Part(
+        "brackets",
+        lambda mu, lv, eps: (mu + _sigma(lv)) * eps,
+        "The noise multiplies μ too. Only σ should be stretched by `eps`: check the brackets.",
+    ),
 ]
 
 RECONSTRUCTIONS = [
@@ -202,6 +233,28 @@ RECONSTRUCTIONS = [
         lambda x, a: (x - a.sigmoid()).square().mean(1),
         "You average squared errors over the pixels. That is neither a sum nor the likelihood of "
         "black-and-white pixels, which is Bernoulli; so it weighs almost nothing against the KL.",
+    ),
+    Part(
+        "squares",
+        lambda x, a: (x - a.sigmoid()).square().mean(),
+        "You average squared errors over pixels and images. One number per image is wanted, a sum over its pixels, and "
+        "of the likelihood of black-and-white pixels, which is Bernoulli.",
+    ),
+    Part(
+        "sizes",
+        lambda x, a: 784 * cross_entropy(a, x, reduction="none").mean(1),
+        "You multiply a mean by 784. The check's images have other sizes: use `sum`, or `logits.shape[1]`.",
+    ),
+    Part(
+        "classes",
+        lambda x, a: nn.functional.cross_entropy(a, x, reduction="none"),
+        "That cross-entropy compares classes: it takes the pixels of an image for the classes of one answer. "
+        "Each pixel is a question of its own, and there is a binary one for that.",
+    ),
+    Part(
+        "arguments_exchanged",
+        lambda x, a: (a * x - nn.functional.softplus(x)).sum(1).neg(),
+        "Pixels and logits have changed places in your reconstruction: softplus belongs to the logits.",
     ),
     Part(
         "squares_of_logits",
@@ -282,7 +335,7 @@ KLS = [
         "kl_sign",
         lambda mu, lv, z: -_kl(mu, lv).sum(1),
         "Your KL has the wrong sign, so minimising the loss drives q(z|x) away from the prior without end. "
-        "A KL is never negative: print yours.",
+        "A KL is never negative: print yours. Or is it a bracket?",
     ),
     Part(
         "kl_reversed",
@@ -299,6 +352,36 @@ KLS = [
         "kl_no_variance",
         lambda mu, lv, z: 0.5 * (mu**2).sum(1),
         "Your KL only counts μ: nothing keeps σ from going to 0, and then the VAE is a plain autoencoder.",
+    ),
+    Part(
+        "kl_sign",
+        lambda mu, lv, z: -_sampled_kl(mu, lv, z),
+        "Your sampled KL has the wrong sign: it is log q(z|x) − log p(z), in this order.",
+    ),
+    Part(
+        "kl_of_z",
+        lambda mu, lv, z: _kl(z, lv).sum(1),
+        "z stands in your KL where μ belongs. If you wrote μ, look for a `+=` that turned it into z.",
+    ),
+    Part(
+        "kl_mean_not_squared",
+        lambda mu, lv, z: 0.5 * (mu + lv.exp() - 1 - lv).sum(1),
+        "μ is not squared in your KL. Where μ is negative, your KL is too small, and may fall below 0.",
+    ),
+    Part(
+        "kl_deviation_not_squared",
+        lambda mu, lv, z: 0.5 * (mu**2 + _sigma(lv) - 1 - lv).sum(1),
+        "Your KL holds σ where σ² belongs.",
+    ),
+    Part(
+        "kl_variance_squared",
+        lambda mu, lv, z: 0.5 * (mu**2 + (2 * lv).exp() - 1 - lv).sum(1),
+        "The variance is squared once more in your KL: exp(log σ²) is σ² already.",
+    ),
+    Part(
+        "kl_log_deviation",
+        lambda mu, lv, z: 0.5 * (mu**2 + lv.exp() - 1 - lv / 2).sum(1),
+        "Your KL holds log σ where log σ² belongs.",
     ),
     Part(
         "kl_log_var_sign",
@@ -350,6 +433,11 @@ SUMS = [
         "decoder learns nothing.",
     ),
     Part(
+        "kl_twice",
+        lambda r, k, beta: r + (1 + beta) * k,
+        "The KL stands in your sum twice, once without β.",
+    ),
+    Part(
         "halved",
         lambda r, k, beta: 0.5 * (r + beta * k),
         "You take half the sum of the two terms. The step goes the right way, but the number is half of "
@@ -357,6 +445,7 @@ SUMS = [
     ),
 ]
 
+SECOND = " (There is a second mistake too; check again when this one is mended.)"
 TABLES = (SAMPLES, RECONSTRUCTIONS, KLS, SUMS)
 RIGHT = tuple(table[0] for table in TABLES)
 
@@ -377,9 +466,9 @@ class Outcome(NamedTuple):
     gradient: Tensor
 
 
-def _case(batch: int, beta: float, spread: float = 1.5) -> Case:
+def _case(batch: int, beta: float, vae: TinyVAE | None = None) -> Case:
     # In the notebook's own default dtype, so that a constant the learner writes fits the model.
-    return Case(TinyVAE(spread), torch.rand(batch, *PIXELS).round(), torch.randn(batch, LATENT), beta)
+    return Case(vae or TinyVAE(), torch.rand(batch, *PIXELS).round(), torch.randn(batch, LATENT), beta)
 
 
 def _outcome(value: Tensor, vae: TinyVAE) -> Outcome:
@@ -388,7 +477,18 @@ def _outcome(value: Tensor, vae: TinyVAE) -> Outcome:
     parameters = tuple(vae.parameters())
     try:
         gradients = torch.autograd.grad((weights * value).sum(), parameters, materialize_grads=True)
-    except RuntimeError:
+    except RuntimeError as error:
+        if "inplace" in str(error):
+            raise Mistake(
+                "in_place",
+                "A tensor that backward still needs was changed in place. Look for `+=`, `*=` and for methods that "
+                "end in `_`.",
+            ) from None
+        if not all(each.requires_grad for each in parameters):
+            raise Mistake(
+                "left_frozen",
+                "Parameters are frozen when your function is over. Put `requires_grad` back to True.",
+            ) from None
         if value.grad_fn is None:
             raise Mistake(
                 "no_gradient",
@@ -453,6 +553,8 @@ def _ask(answer: Answer, case: Case) -> tuple[Tensor, TinyVAE]:
         (LATENT,): f"You summed over the batch and kept the latent dimensions. {one}",
     }
     value = tensor(value, (batch,), "(B,)", hints)
+    if not theirs.vae.training:
+        raise Mistake("left_in_eval", "The model is still in evaluation mode when your function is over.")
     before = [*case.vae.state_dict().values(), case.x, case.eps]
     after = [*theirs.vae.state_dict().values(), theirs.x, theirs.eps]
     if not all(map(torch.equal, before, after)):
@@ -476,7 +578,10 @@ def check_vae_loss(loss: Callable[..., Tensor]) -> Feedback:
     answer = Answer(loss, "my_vae_loss(vae, x, eps, beta)")
     torch.manual_seed(12)
     cases = [_case(batch, beta) for batch, beta in BATCHES]
-    tails = _case(*BATCHES[0], spread=60.0)
+    near = _case(*BATCHES[0], TinyVAE(mu=0.05, log_var=0.05))
+    wide = _case(*BATCHES[0], TinyVAE(log_var=6.0))
+    wide = wide._replace(eps=0 * wide.eps)  # or the logits would be large too
+    tails = _case(*BATCHES[0], TinyVAE(spread=60.0))
 
     outcomes = [_outcome(*_ask(answer, case)) for case in cases]
     torch.manual_seed(13)
@@ -491,12 +596,45 @@ def check_vae_loss(loss: Callable[..., Tensor]) -> Feedback:
         raise _unknown(answer, cases, outcomes)
     wrong = [part for part in parts if not part.ok]
     if wrong:
-        more = " (There is a second mistake too; check again when this one is mended.)" if wrong[1:] else ""
-        raise Mistake(wrong[0].kind, wrong[0].message + more)
+        raise Mistake(wrong[0].kind, wrong[0].message + (SECOND if wrong[1:] else ""))
+    _check_default(answer, cases[0], parts)
+    _check_limits(answer, near, wide, parts)
 
     remarks = [(part.kind, part.message) for part in parts if part.kind != "right"]
     remarks += _in_the_tails(answer, tails, parts)
     return right("This is −ELBO, one number per image, and its gradient is right too.", remarks)
+
+
+def _check_default(answer: Answer, case: Case, parts: tuple[Part, ...]) -> None:
+    """Raise `Mistake` where β, left out, is not 1."""
+    theirs = copy.deepcopy(case)
+    try:
+        value = answer(theirs.vae, theirs.x, theirs.eps)
+    except Mistake:  # a loss that insists on its β is right too
+        return
+    plain = _explained(parts, case._replace(beta=1.0))[0]
+    if not (
+        isinstance(value, Tensor) and value.shape == plain.shape and _same(value.double(), plain.double())
+    ):
+        raise Mistake("default", "Without `beta` your loss should be −ELBO: the default of `beta` is 1.")
+
+
+def _check_limits(answer: Answer, near: Case, wide: Case, parts: tuple[Part, ...]) -> None:
+    """Raise `Mistake` where the loss is cut off: by free bits near the prior, or by bounds on `log_var`."""
+    for case, message in (
+        (
+            near,
+            "Close to the prior your KL stays too large: something like `clamp(min=...)` holds it up. Free bits are "
+            "a cure for collapse, and no longer −ELBO.",
+        ),
+        (
+            wide,
+            "Where `log_var` is large, of either sign, your loss is cut off: look for a `clamp`. The bound has none.",
+        ),
+    ):
+        value = _ask(answer, case)[0].detach().double()
+        if not _same(value, _explained(parts, case)[0].detach().double()):
+            raise Mistake("limited", message)
 
 
 def _in_the_tails(answer: Answer, case: Case, parts: tuple[Part, ...]) -> list[tuple[str, str]]:
@@ -544,6 +682,8 @@ def _unknown(answer: Answer, cases: list[Case], outcomes: list[Outcome]) -> Mist
             "a sum should be, or the reverse?",
         )
     case = cases[0]
+    if found := _wrong_sample(answer, case):
+        return found
     none, once = (_ask(answer, case._replace(beta=beta))[0].detach().double() for beta in (0.0, 1.0))
     right_none, right_once = (
         _explained(RIGHT, case._replace(beta=beta))[0].detach().double() for beta in (0.0, 1.0)
@@ -554,20 +694,53 @@ def _unknown(answer: Answer, cases: list[Case], outcomes: list[Outcome]) -> Mist
     if _same(none, right_none):
         return Mistake(
             "kl",
-            "Your reconstruction is right and your KL is not. Try it by hand: it should be 0 at μ = 0, log "
-            "σ² = 0, and ½ at μ = 1, log σ² = 0, for each latent dimension.",
+            "Your reconstruction is right and your KL, or its weight, is not. Try it by hand: for each latent "
+            "dimension it should be 0 at μ = 0, log σ² = 0; 2 at μ = 2, log σ² = 0; and 0.36 at μ = 0, log σ² = 1.",
         )
     if _same(once - none, right_once - right_none):
         return Mistake(
             "reconstruction",
-            "Your KL is right and your reconstruction is not. Try it by hand: where all logits are 0 it "
-            "should be log 2 for each pixel, whatever x and z are.",
+            "Your KL is right and your reconstruction is not. Try it by hand, for one pixel: it should be log 2 at "
+            "logit 0, whatever x is, and 0.13 at logit 2 for x = 1.",
         )
     return Mistake(
         "value",
         "Neither of the two terms has the value it should. Begin with `beta=0`, where the reconstruction "
         "is left alone: with all logits at 0 it should be log 2 for each pixel.",
     )
+
+
+def _wrong_sample(answer: Answer, case: Case) -> Mistake | None:
+    """What is wrong with the z that the answer decodes, if that can be seen."""
+    z = _decoded(answer, case)
+    if z is None:
+        return None
+    mu, log_var = (each.detach() for each in case.vae.encode(case.x))
+    if _same(z, log_var + _sigma(mu) * case.eps):
+        return Mistake(
+            "outputs_exchanged",
+            "`vae.encode` gives μ first and `log_var` second; you take them in the other order.",
+        )
+    sample = next((part for part in SAMPLES if _same(z, part.formula(mu, log_var, case.eps))), None)
+    if sample is None:
+        return Mistake(
+            "sample",
+            "What you decode is not z = μ + σ·ε. Print μ, σ and z for one image, with `eps` all 0 and then all 1: z "
+            "should be μ, then μ + σ, and σ = 1 where `log_var` = 0.",
+        )
+    if sample.ok or "detached" in sample.kind:  # the value cannot tell these from the right one
+        return None
+    return Mistake(sample.kind, sample.message + SECOND)
+
+
+def _decoded(answer: Answer, case: Case) -> Tensor | None:
+    """What the answer gives to the decoder, if it does so once and for the whole batch."""
+    seen: list[Tensor] = []
+    theirs = copy.deepcopy(case)
+    decode = theirs.vae.decode
+    theirs.vae.decode = lambda z: seen.append(z.detach().clone()) or decode(z)
+    answer(*theirs)
+    return seen[0] if len(seen) == 1 and seen[0].shape == case.eps.shape else None
 
 
 # Find the scale
@@ -580,21 +753,25 @@ def check_scale_bug(
     """Say whether `answers` names the β that each of four losses with misplaced means and sums really uses.
 
     β_eff = (weight of the KL / weight of the reconstruction) ÷ the same ratio in −ELBO, where both are sums over
-    dimensions. A: reconstruction averaged over the D = `pixels`, KL summed: D. B: reconstruction summed, KL averaged
-    over the d = `latent` dimensions: 1/d. C: both averaged: D/d. D: reconstruction summed over the B = `batch` images
+    dimensions. P: reconstruction averaged over the D = `pixels`, KL summed: D. Q: reconstruction summed, KL averaged
+    over the d = `latent` dimensions: 1/d. R: both averaged: D/d. S: reconstruction summed over the B = `batch` images
     too, KL averaged over them: 1/B. Answers may be rounded to 1 %. Raises nothing.
     """
-    truth = {"A": pixels, "B": 1 / latent, "C": pixels / latent, "D": 1 / batch}
+    truth = {"P": pixels, "Q": 1 / latent, "R": pixels / latent, "S": 1 / batch}
+    if answers is ...:
+        answers = dict.fromkeys(truth, ...)
     if not isinstance(answers, Mapping):
         raise Mistake(
             "type",
-            f"Please give a dict with a number for each letter, as in `{{'A': 2.0, ...}}`; this is a "
-            f"`{type(answers).__name__}`.",
+            f"Please give a dict with a number for each letter, as in `{{'P': 2.0, ...}}`; this is {a_or_an(answers)}.",
         )
     given = {str(letter).strip().upper(): value for letter, value in answers.items()}
     missing = [letter for letter in truth if letter not in given]
     if missing:
-        raise Mistake("missing", f"The dict has no entry for {_snippets(missing)}.")
+        raise Mistake(
+            "missing",
+            f"The dict has no entry for {_snippets(missing)}. Its keys should be 'P', 'Q', 'R', 'S'.",
+        )
     blank = [letter for letter in truth if given[letter] is ... or given[letter] is None]
     if len(blank) == len(truth):
         raise Mistake(
@@ -633,14 +810,16 @@ def _scale_mistake(
     except OverflowError:
         value = math.inf
     except (TypeError, ValueError, RuntimeError):  # the last from a tensor of several elements
-        return Mistake("type", f"Snippet {letter} should be one number, and is a `{type(value).__name__}`.")
+        return Mistake("type", f"Snippet {letter} should be one number, and is {a_or_an(value)}.")
     if not (math.isfinite(value) and value > 0):
         return Mistake(
-            "number", f"Snippet {letter} should be a positive, finite number: it is the ratio of two weights."
+            "number",
+            f"Snippet {letter} should be a positive, finite number: it is the ratio of two weights. (In Python `//` "
+            "rounds down, 1 // 2 is 0.)",
         )
     if _near(value, truth):
         return None
-    if abs(value - truth) <= 0.1 * truth:
+    if abs(value - truth) <= 0.3 * truth:
         return Mistake("rounded", f"Snippet {letter} is close. Let Python do the division, and do not round.")
     if _near(value, 1 / truth):
         return Mistake(
@@ -654,7 +833,7 @@ def _scale_mistake(
             f"Snippet {letter} is not 1. Compare each term with −ELBO: is one of them divided by a number "
             "of pixels, of latent dimensions or of images, and the other not?",
         )
-    powers = [p for p in itertools.product((0, 1, -1, 2, -2), repeat=3) if sum(map(abs, p)) <= 2]
+    powers = [p for p in itertools.product((0, 1, -1, 2, -2), repeat=3) if sum(map(abs, p)) <= 5]
     for p in sorted(powers, key=lambda p: sum(map(abs, p))):
         if _near(value, truth * pixels ** p[0] * latent ** p[1] * batch ** p[2]):
             return _factor_mistake(letter, p)
@@ -671,7 +850,7 @@ def _factor_mistake(letter: str, powers: tuple[int, int, int]) -> Mistake:
         return Mistake(
             "exchanged",
             f"Snippet {letter} mixes up the two sizes: a mean over pixels divides the reconstruction by D, "
-            "a mean over latent dimensions divides the KL by d. Which of the two happens here, or both?",
+            "a mean over latent dimensions divides the KL by d. Which of the two happens here, both or neither?",
         )
     if in_pixels:
         return Mistake(

@@ -88,7 +88,7 @@ def test_messages_are_one_to_three_sentences():
         assert 1 <= len(sentences) <= 3, message
         assert len(message) <= 260, message
         assert message[-1] in ".?)", message
-        assert message[0].isupper() or message[0] in "βλ", message
+        assert message[0].isupper() or message[0] in "βλμz", message
 
 
 # Nothing written yet
@@ -463,7 +463,7 @@ def test_random_states_and_threads_stay_as_they_were(check):
 
 def test_a_scale_answer_disturbs_nothing_either():
     state = torch.get_rng_state()
-    check_scale_bug({"A": ..., "B": ..., "C": ..., "D": ...})
+    check_scale_bug({"P": ..., "Q": ..., "R": ..., "S": ...})
     assert torch.equal(torch.get_rng_state(), state)
 
 

@@ -115,6 +115,24 @@ def d_permuted(generator, discriminator, d_optimiser, real, z):
     )
 
 
+def d_by_its_definition(generator, discriminator, d_optimiser, real, z):
+    r, f = discriminator(real), discriminator(generator(z).detach())
+    return update(d_optimiser, (torch.log(1 + torch.exp(-r)) + torch.log(1 + torch.exp(f))).mean())
+
+
+def d_with_keywords(generator, discriminator, d_optimiser, real, z):
+    r, f = discriminator(images=real), discriminator(images=generator(z=z).detach())
+    return update(d_optimiser, (F.softplus(-r) + F.softplus(f)).mean())
+
+
+def d_tidies_g_with_zeros(generator, discriminator, d_optimiser, real, z):
+    loss = update(
+        d_optimiser, (F.softplus(-discriminator(real)) + F.softplus(discriminator(generator(z)))).mean()
+    )
+    generator.zero_grad(set_to_none=False)
+    return loss
+
+
 D_RIGHT = [
     d_with_labels,
     d_with_softplus,
@@ -126,6 +144,9 @@ D_RIGHT = [
     d_with_distributions,
     d_in_double,
     d_permuted,
+    d_by_its_definition,
+    d_with_keywords,
+    d_tidies_g_with_zeros,
     discriminator_step,
 ]
 
@@ -319,16 +340,106 @@ def d_keeps_momentum(generator, discriminator, d_optimiser, real, z):
     return d_with_labels(generator, discriminator, d_optimiser, real, z)
 
 
+def d_by_hand(generator, discriminator, d_optimiser, real, z):
+    loss = F.softplus(-discriminator(real)).mean() + F.softplus(discriminator(generator(z).detach())).mean()
+    discriminator.zero_grad()
+    loss.backward()
+    with torch.no_grad():
+        for parameter in discriminator.parameters():
+            parameter -= d_optimiser.param_groups[0]["lr"] * parameter.grad
+    return loss
+
+
+def d_frozen_in_its_own_step(generator, discriminator, d_optimiser, real, z):
+    discriminator.requires_grad_(False)
+    loss = update(
+        d_optimiser, (F.softplus(-discriminator(real)) + F.softplus(discriminator(generator(z)))).mean()
+    )
+    discriminator.requires_grad_(True)
+    return loss
+
+
+def d_with_a_new_tensor(generator, discriminator, d_optimiser, real, z):
+    loss = F.softplus(-discriminator(real)).mean() + F.softplus(discriminator(generator(z))).mean()
+    return update(d_optimiser, torch.tensor(loss.item(), requires_grad=True))
+
+
+def d_updates_in_a_loop(generator, discriminator, d_optimiser, real, z):
+    for _ in range(3):
+        loss = d_with_labels(generator, discriminator, d_optimiser, real, z)
+    return loss
+
+
+def d_with_its_own_optimiser(generator, discriminator, d_optimiser, real, z):
+    own = torch.optim.Adam(discriminator.parameters(), lr=0.1)
+    return d_with_labels(generator, discriminator, own, real, z)
+
+
+def d_with_noisy_labels(generator, discriminator, d_optimiser, real, z):
+    r, f = discriminator(real), discriminator(generator(z).detach())
+    return update(d_optimiser, bce(r, 0.8 + 0.2 * torch.rand_like(r)) + bce(f, zeros(f)))
+
+
+def d_in_inference_mode(generator, discriminator, d_optimiser, real, z):
+    with torch.inference_mode():
+        fake = generator(z)
+    return update(d_optimiser, (F.softplus(-discriminator(real)) + F.softplus(discriminator(fake))).mean())
+
+
+def d_forgets_the_return(generator, discriminator, d_optimiser, real, z):
+    d_with_labels(generator, discriminator, d_optimiser, real, z)
+    return ...
+
+
 D_WRONG = [
+    (d_by_hand, "own_optimiser", "not by the optimiser that comes in"),
+    (d_with_its_own_optimiser, "own_optimiser", "not by the optimiser that comes in"),
+    (d_updates_in_a_loop, "many_steps", "more than once in a call"),
+    (d_frozen_in_its_own_step, "frozen", "frozen in its own step"),
+    (d_with_a_new_tensor, "no_gradient", "cut from the network"),
+    (d_with_noisy_labels, "noise", "the labels"),
+    (d_in_inference_mode, "inference_mode", "never be part of a backward"),
+    (d_forgets_the_return, "unfinished", "still returns"),
+    (d_from(lambda r, f: F.softplus(-r) + F.softplus(f)), "no_mean", "one number an image"),
+    (d_from(lambda r, f: (-r.log() - (1 - f).log()).mean()), "nan", "negative number"),
+    (d_from(lambda r, f: (F.softplus(-r) + F.softplus(f).detach()).mean()), "only_real", "instead of G(z)"),
+    (d_from(lambda r, f: (F.softplus(-r).detach() + F.softplus(f)).mean()), "only_fake", "of its own"),
+    (
+        d_from(lambda r, f: (-F.logsigmoid(r) + F.logsigmoid(-f)).mean()),
+        "sign_of_one_term",
+        "term of the fakes has the wrong sign",
+    ),
+    (
+        d_from(lambda r, f: (F.logsigmoid(r) - F.logsigmoid(-f)).mean()),
+        "sign_of_one_term",
+        "term of the real images has the wrong sign",
+    ),
+    (d_from(lambda r, f: -(F.logsigmoid(r) + 1 - F.logsigmoid(f)).mean()), "one_minus_log", "first subtract"),
+    (
+        d_from(lambda r, f: F.cross_entropy(r, ones(r)) + F.cross_entropy(f, zeros(f))),
+        "classes",
+        "compares classes",
+    ),
+    (
+        d_from(lambda r, f: F.cross_entropy(torch.cat([r, f]), torch.cat([ones(r), zeros(f)]))),
+        "classes",
+        "compares classes",
+    ),
+    (d_from(lambda r, f: 3 * bce(r, ones(r)) + 3 * bce(f, zeros(f))), "scale", "clipped gradient"),
+    (
+        lambda generator, discriminator, d_optimiser, real, z: discriminator(real.flatten(1)).mean(),
+        "raised",
+        "(B, 1, H, W)",
+    ),
     (d_forgets_detach, "forgot_detach", "into G"),
     (d_moves_both, "opponent_moved", "also moved the generator"),
     (d_never_clears, "forgot_zero_grad", "Old gradients"),
     (d_clears_late, "late_zero_grad", "after the step"),
     (d_clears_too_late, "no_gradient", "`zero_grad`"),
-    (d_never_backward, "no_gradient", "`backward`"),
+    (d_never_backward, "no_gradient", "`backward()`"),
     (d_only_steps, "no_backward", "there before"),
     (d_never_steps, "no_step", "who takes the step"),
-    (d_only_measures, "no_gradient", "`backward`"),
+    (d_only_measures, "no_gradient", "`backward()`"),
     (d_steps_first, "in_place", "stepped before backward"),
     (d_steps_twice, "two_steps", "steps twice"),
     (d_with_own_noise, "noise", "new noise"),
@@ -533,13 +644,40 @@ def g_reports_nothing(generator, discriminator, g_optimiser, z):
     g_with_labels(generator, discriminator, g_optimiser, z)
 
 
+def g_clears_too_late(generator, discriminator, g_optimiser, z):
+    loss = F.softplus(-discriminator(generator(z))).mean()
+    loss.backward()
+    g_optimiser.zero_grad()
+    g_optimiser.step()
+    return loss
+
+
+def g_freezes_itself(generator, discriminator, g_optimiser, z):
+    generator.requires_grad_(False)
+    loss = update(g_optimiser, F.softplus(-discriminator(generator(z))).mean())
+    generator.requires_grad_(True)
+    return loss
+
+
+def g_steps_twice(generator, discriminator, g_optimiser, z):
+    loss = g_with_logsigmoid(generator, discriminator, g_optimiser, z)
+    g_optimiser.step()
+    return loss
+
+
 G_WRONG = [
+    (g_clears_too_late, "no_gradient", "cleared before the step"),
+    (g_freezes_itself, "detached", "frozen in place of D"),
+    (g_steps_twice, "many_steps", "more than once in a call"),
+    (g_from(lambda a: F.softplus(-a)), "no_mean", "one number an image"),
+    (g_from(lambda a: -a.log().mean()), "nan", "negative number"),
+    (g_from(lambda a: F.cross_entropy(a, ones(a))), "classes", "compares classes"),
     (g_moves_both, "opponent_moved", "also moved the discriminator"),
     (g_detaches, "detached", "cut from the graph"),
     (g_detaches_before_a_frozen_discriminator, "detached", "nothing to train"),
     (g_never_clears, "forgot_zero_grad", "Old gradients"),
     (g_never_steps, "no_step", "who takes the step"),
-    (g_never_backward, "no_gradient", "`backward`"),
+    (g_never_backward, "no_gradient", "`backward()`"),
     (g_leaves_frozen, "left_frozen", "still frozen"),
     (g_leaves_eval, "left_in_eval", "evaluation mode"),
     (g_in_eval, "generator_in_eval", "evaluation mode"),

@@ -97,6 +97,10 @@ def permuted(vae, x, eps, beta=1.0):
     return with_cross_entropy(vae, x[order], eps[order], beta)[order.argsort()]
 
 
+def without_a_default(vae, x, eps, beta):
+    return with_cross_entropy(vae, x, eps, beta)
+
+
 def by_the_course(vae, x, eps, beta=1.0):
     return -elbo(vae, x, eps, beta)
 
@@ -112,6 +116,7 @@ RIGHT = [
     in_double,
     permuted,
     by_the_course,
+    without_a_default,
 ]
 
 
@@ -215,6 +220,57 @@ def naive_kl(mu, lv):
     return -0.5 * (1 + lv - mu**2 - lv.exp())
 
 
+def sampled_the_wrong_way(vae, x, eps, beta=1.0):
+    mu, log_var = vae.encode(x)
+    q, p = Normal(mu, (log_var / 2).exp()), Normal(torch.zeros_like(mu), torch.ones_like(mu))
+    z = mu + q.stddev * eps
+    r = -Bernoulli(logits=vae.decode(z)).log_prob(x.flatten(1)).sum(1)
+    return r + beta * (p.log_prob(z) - q.log_prob(z)).sum(1)
+
+
+def z_takes_the_name_of_mu(vae, x, eps, beta=1.0):
+    mu, log_var = vae.encode(x)
+    mu = mu + (log_var / 2).exp() * eps
+    return bce(vae.decode(mu), x.flatten(1), reduction="none").sum(1) + beta * naive_kl(mu, log_var).sum(1)
+
+
+def clamps_log_var(vae, x, eps, beta=1.0):
+    mu, log_var = vae.encode(x)
+    log_var = log_var.clamp(-4, 3)
+    a = vae.decode(mu + (log_var / 2).exp() * eps)
+    return bce(a, x.flatten(1), reduction="none").sum(1) + beta * naive_kl(mu, log_var).sum(1)
+
+
+def with_another_default(vae, x, eps, beta=0.0):
+    return with_cross_entropy(vae, x, eps, beta)
+
+
+def leaves_eval(vae, x, eps, beta=1.0):
+    return with_cross_entropy(vae.eval(), x, eps, beta)
+
+
+def arithmetic_in_place(vae, x, eps, beta=1.0):
+    mu, log_var = vae.encode(x)
+    z = torch.exp(log_var / 2)
+    z *= eps
+    z += mu
+    return bce(vae.decode(z), x.flatten(1), reduction="none").sum(1) + beta * naive_kl(mu, log_var).sum(1)
+
+
+def leaves_frozen(vae, x, eps, beta=1.0):
+    return with_cross_entropy(vae.requires_grad_(False), x, eps, beta)
+
+
+def outputs_exchanged(vae, x, eps, beta=1.0):
+    log_var, mu = vae.encode(x)
+    a = vae.decode(mu + (log_var / 2).exp() * eps)
+    return bce(a, x.flatten(1), reduction="none").sum(1) + beta * naive_kl(mu, log_var).sum(1)
+
+
+def with_a_size_of_the_notebook(vae, x, eps, beta=1.0):
+    return with_cross_entropy(vae, x.view(-1, 784), eps, beta)
+
+
 WRONG = [
     # the sample
     (loss_from(lambda mu, lv, eps: mu), "no_sampling", "nothing is sampled"),
@@ -236,6 +292,22 @@ WRONG = [
     ),
     (loss_from(lambda mu, lv, eps: mu + ((lv / 2).exp() * eps).detach()), "detached_noise", "σ is cut"),
     (with_own_noise, "noise", "new noise"),
+    (loss_from(lambda mu, lv, eps: mu + 0.5 * lv.exp() * eps), "half_variance", "half the variance"),
+    (loss_from(lambda mu, lv, eps: mu + (-0.5 * lv).exp() * eps), "inverse_deviation", "divided by σ"),
+    (loss_from(lambda mu, lv, eps: mu + 0.5 * lv * eps), "log_for_deviation", "by log σ"),
+    (loss_from(lambda mu, lv, eps: mu * eps + (lv / 2).exp()), "exchanged_roles", "changed places"),
+    (loss_from(lambda mu, lv, eps: (mu + (lv / 2).exp()) * eps), "brackets", "multiplies μ too"),
+    (loss_from(lambda mu, lv, eps: mu + (lv / 2).exp() * eps**2), "sample", "not z = μ + σ·ε"),
+    (
+        loss_from(
+            lambda mu, lv, eps: mu + 0.5 * lv.exp() * eps,
+            lambda a, x: a.abs().sum(1),
+            lambda mu, lv: mu.sum(1),
+        ),
+        "half_variance",
+        "second mistake",
+    ),
+    (outputs_exchanged, "outputs_exchanged", "in the other order"),
     # the reconstruction
     (
         loss_from(reconstruction=lambda a, x: bce(a, x, reduction="none").mean(1)),
@@ -268,6 +340,19 @@ WRONG = [
     (loss_from(reconstruction=lambda a, x: (a.sigmoid() - x).pow(2).sum(1)), "squares", "2σ² = 1"),
     (loss_from(reconstruction=lambda a, x: 0.5 * (a.sigmoid() - x).pow(2).sum(1)), "squares", "σ = 1"),
     (loss_from(reconstruction=lambda a, x: (a - x).pow(2).sum(1)), "squares_of_logits", "pixels with logits"),
+    (loss_from(reconstruction=lambda a, x: F.mse_loss(a.sigmoid(), x)), "squares", "pixels and images"),
+    (
+        loss_from(reconstruction=lambda a, x: F.cross_entropy(a, x, reduction="none")),
+        "classes",
+        "compares classes",
+    ),
+    (
+        loss_from(reconstruction=lambda a, x: -bernoulli_log_likelihood(a, x)),
+        "arguments_exchanged",
+        "changed places",
+    ),
+    (loss_from(reconstruction=lambda a, x: 784 * bce(a, x, reduction="none").mean(1)), "sizes", "by 784"),
+    (with_a_size_of_the_notebook, "sizes", "Take sizes from the tensors"),
     (
         loss_from(reconstruction=lambda a, x: F.binary_cross_entropy(3 * a, x, reduction="none").sum(1)),
         "logits",
@@ -322,7 +407,32 @@ WRONG = [
         "sign of `log_var`",
     ),
     (half_without_a_graph, "gradient", "gradients are not"),
-    (loss_from(kl=lambda mu, lv: (mu.abs() + lv**2).sum(1)), "kl", "KL is not"),
+    (loss_from(kl=lambda mu, lv: (mu.abs() + lv**2).sum(1)), "kl", "by hand"),
+    (sampled_the_wrong_way, "kl_sign", "in this order"),
+    (z_takes_the_name_of_mu, "kl_of_z", "where μ belongs"),
+    (
+        loss_from(kl=lambda mu, lv: -0.5 * (1 + lv - mu - lv.exp()).sum(1)),
+        "kl_mean_not_squared",
+        "not squared",
+    ),
+    (
+        loss_from(kl=lambda mu, lv: -0.5 * (1 + lv - mu**2 - (lv / 2).exp()).sum(1)),
+        "kl_deviation_not_squared",
+        "σ where σ² belongs",
+    ),
+    (
+        loss_from(kl=lambda mu, lv: -0.5 * (1 + lv - mu**2 - lv.exp() ** 2).sum(1)),
+        "kl_variance_squared",
+        "squared once more",
+    ),
+    (
+        loss_from(kl=lambda mu, lv: -0.5 * (1 + lv / 2 - mu**2 - lv.exp()).sum(1)),
+        "kl_log_deviation",
+        "where log σ² belongs",
+    ),
+    (loss_from(kl=lambda mu, lv: naive_kl(mu, lv).sum(1).clamp(min=1.0)), "limited", "Free bits"),
+    (loss_from(kl=lambda mu, lv: naive_kl(mu, lv).clamp(min=0.02).sum(1)), "limited", "Free bits"),
+    (clamps_log_var, "limited", "The bound has none"),
     (loss_from(kl=lambda mu, lv: naive_kl(mu, lv).sum(0)), "raised", "different shapes"),
     # the sum
     (loss_from(total=lambda r, k, beta: -(r + beta * k)), "elbo", "the ELBO itself"),
@@ -334,6 +444,12 @@ WRONG = [
     (loss_from(total=lambda r, k, beta: beta * (r + k)), "beta_on_both", "whole loss"),
     (loss_from(total=lambda r, k, beta: r + k), "beta_ignored", "whatever β is"),
     (loss_from(total=lambda r, k, beta: r + k / beta), "beta_divides", "divide the KL"),
+    (loss_from(total=lambda r, k, beta: r + k + beta * k), "kl_twice", "once without β"),
+    (with_another_default, "default", "default of `beta` is 1"),
+    (leaves_eval, "left_in_eval", "evaluation mode"),
+    (arithmetic_in_place, "in_place", "changed in place"),
+    (leaves_frozen, "left_frozen", "back to True"),
+    (loss_from(total=lambda r, k, beta: (r, k)), "type", "the sum, not its parts"),
     (loss_from(total=lambda r, k, beta: r), "kl_missing", "KL is missing"),
     (loss_from(total=lambda r, k, beta: beta * k), "reconstruction_missing", "reconstruction is missing"),
     (loss_from(total=lambda r, k, beta: (r + beta * k) / 2), "halved", "half of −ELBO"),
@@ -347,7 +463,7 @@ WRONG = [
     ),
     (loss_from(total=lambda r, k, beta: (r + beta * k) / 12), "scale", "0.0833 times"),
     (
-        loss_from(lambda mu, lv, eps: 3 * mu, total=lambda r, k, beta: r**2 + beta * k),
+        loss_from(reconstruction=lambda a, x: (a - 3 * x).abs().sum(1)),
         "reconstruction",
         "log 2",
     ),
@@ -450,27 +566,27 @@ def test_the_reference_is_an_elbo_of_exact_distributions():
 # Find the scale
 
 PIXELS, LATENT, BATCH = 784, 20, 128
-TRUTH = {"A": 784, "B": 1 / 20, "C": 784 / 20, "D": 1 / 128}
+TRUTH = {"P": 784, "Q": 1 / 20, "R": 784 / 20, "S": 1 / 128}
 
 
-def snippet_a(recon, kl):
+def snippet_p(recon, kl):
     return (recon.mean(1) + kl.sum(1)).mean()
 
 
-def snippet_b(recon, kl):
+def snippet_q(recon, kl):
     return (recon.sum(1) + kl.mean(1)).mean()
 
 
-def snippet_c(recon, kl):
+def snippet_r(recon, kl):
     return recon.mean() + kl.mean()
 
 
-def snippet_d(recon, kl):
+def snippet_s(recon, kl):
     return recon.sum() + kl.sum(1).mean()
 
 
 @pytest.mark.parametrize(
-    "letter, snippet", [("A", snippet_a), ("B", snippet_b), ("C", snippet_c), ("D", snippet_d)]
+    "letter, snippet", [("P", snippet_p), ("Q", snippet_q), ("R", snippet_r), ("S", snippet_s)]
 )
 @pytest.mark.parametrize("pixels, latent, batch", [(784, 20, 128), (12, 4, 5)])
 def test_the_scales_are_those_that_autograd_measures(letter, snippet, pixels, latent, batch):
@@ -483,7 +599,7 @@ def test_the_scales_are_those_that_autograd_measures(letter, snippet, pixels, la
         return (in_kl[0, 0] / in_recon[0, 0]).item()
 
     measured = ratio(snippet(recon, kl)) / ratio((recon.sum(1) + kl.sum(1)).mean())
-    others = {other: ... for other in "ABCD" if other != letter}
+    others = {other: ... for other in "PQRS" if other != letter}
     feedback = check_scale_bug({letter: measured} | others, pixels, latent, batch)
     assert feedback.kind == "unfinished"
     assert f"Right so far: snippet {letter}." in feedback.message
@@ -493,10 +609,10 @@ def test_the_scales_are_those_that_autograd_measures(letter, snippet, pixels, la
     "answers",
     [
         TRUTH,
-        {"A": Fraction(784), "B": Fraction(1, 20), "C": Fraction(784, 20), "D": Fraction(1, 128)},
-        {"A": np.float64(784), "B": 0.05, "C": 39.2, "D": 0.0078},
+        {"P": Fraction(784), "Q": Fraction(1, 20), "R": Fraction(784, 20), "S": Fraction(1, 128)},
+        {"P": np.float64(784), "Q": 0.05, "R": 39.2, "S": 0.0078},
         {key: torch.tensor(value) for key, value in TRUTH.items()},
-        {"d": 1 / 128, "c": 39, "b": 0.05, "a": 784.0},
+        {"s": 1 / 128, "r": 39, "q": 0.05, "p": 784.0},
     ],
 )
 def test_right_scales_pass_however_they_are_written(answers):
@@ -508,33 +624,37 @@ def test_right_scales_pass_however_they_are_written(answers):
 @pytest.mark.parametrize(
     "wrong, kind, phrase",
     [
-        ({"A": 1 / 784}, "reciprocal", "Snippet A is upside down"),
-        ({"B": 20}, "reciprocal", "Snippet B is upside down"),
-        ({"C": 20 / 784}, "reciprocal", "divide the KL's weight"),
-        ({"D": 128}, "reciprocal", "upside down"),
-        ({"A": 1}, "one", "is not 1"),
-        ({"A": 784 / 20}, "latent", "is the KL averaged"),
-        ({"C": 784}, "latent", "d: is the KL averaged"),
-        ({"C": 1 / 20}, "pixels", "is the reconstruction averaged"),
-        ({"B": 784 / 20}, "pixels", "number of pixels D"),
-        ({"B": 1 / 784}, "exchanged", "mixes up the two sizes"),
-        ({"A": 20}, "exchanged", "mixes up the two sizes"),
-        ({"A": 784 * 128}, "batch", "cancels"),
-        ({"B": 1 / 20 / 128}, "batch", "batch size B"),
-        ({"D": 1 / 128 / 20}, "latent", "latent dimensions d"),
-        ({"C": 3.7}, "number", "no product or ratio"),
-        ({"C": 41}, "rounded", "do not round"),
-        ({"C": -39.2}, "number", "positive"),
-        ({"C": float("nan")}, "number", "positive"),
-        ({"C": True}, "number", "positive"),
-        ({"C": "784/20"}, "type", "quotation marks"),
-        ({"C": [39.2]}, "type", "a `list`"),
-        ({"C": torch.ones(2)}, "type", "a `Tensor`"),
-        ({"C": 10**400}, "number", "finite"),
-        ({"C": 39.2j}, "type", "a `complex`"),
-        ({"C": ...}, "unfinished", "Still to do: snippet C."),
-        ({"C": None}, "unfinished", "Right so far: snippets A, B and D."),
-        ({"A": ..., "B": ..., "C": ..., "D": ...}, "stub", "Replace each `...`"),
+        ({"P": 1 / 784}, "reciprocal", "Snippet P is upside down"),
+        ({"Q": 20}, "reciprocal", "Snippet Q is upside down"),
+        ({"R": 20 / 784}, "reciprocal", "divide the KL's weight"),
+        ({"S": 128}, "reciprocal", "upside down"),
+        ({"P": 1}, "one", "is not 1"),
+        ({"P": 784 / 20}, "latent", "is the KL averaged"),
+        ({"R": 784}, "latent", "d: is the KL averaged"),
+        ({"R": 1 / 20}, "pixels", "is the reconstruction averaged"),
+        ({"Q": 784 / 20}, "pixels", "number of pixels D"),
+        ({"Q": 1 / 784}, "exchanged", "mixes up the two sizes"),
+        ({"P": 20}, "exchanged", "mixes up the two sizes"),
+        ({"P": 784 * 128}, "batch", "cancels"),
+        ({"Q": 1 / 20 / 128}, "batch", "batch size B"),
+        ({"S": 1 / 128 / 20}, "latent", "latent dimensions d"),
+        ({"R": 3.7}, "number", "no product or ratio"),
+        ({"R": 20}, "exchanged", "both or neither"),
+        ({"S": 784 / 20 / 128}, "exchanged", "mixes up the two sizes"),
+        ({"R": 41}, "rounded", "do not round"),
+        ({"S": 0.01}, "rounded", "do not round"),
+        ({"Q": 1 // 20}, "number", "rounds down"),
+        ({"R": -39.2}, "number", "positive"),
+        ({"R": float("nan")}, "number", "positive"),
+        ({"R": True}, "number", "positive"),
+        ({"R": "784/20"}, "type", "quotation marks"),
+        ({"R": [39.2]}, "type", "a `list`"),
+        ({"R": torch.ones(2)}, "type", "a `Tensor`"),
+        ({"R": 10**400}, "number", "finite"),
+        ({"R": 39.2j}, "type", "a `complex`"),
+        ({"R": ...}, "unfinished", "Still to do: snippet R."),
+        ({"R": None}, "unfinished", "Right so far: snippets P, Q and S."),
+        ({"P": ..., "Q": ..., "R": ..., "S": ...}, "stub", "Replace each `...`"),
     ],
 )
 def test_a_wrong_scale_is_called_by_name(wrong, kind, phrase):
@@ -547,8 +667,11 @@ def test_a_wrong_scale_is_called_by_name(wrong, kind, phrase):
     "answers, kind, phrase",
     [
         ([784, 1 / 20, 39.2, 1 / 128], "type", "`list`"),
-        ("A", "type", "a dict"),
-        ({"A": 784, "B": 0.05}, "missing", "snippets C and D"),
+        ("P", "type", "a dict"),
+        (7, "type", "an `int`"),
+        (..., "stub", "Replace each `...`"),
+        ({"P:": 784, "beta_Q": 0.05}, "missing", "Its keys should be"),
+        ({"P": 784, "Q": 0.05}, "missing", "snippets R and S"),
     ],
 )
 def test_an_answer_of_another_form_is_told_so(answers, kind, phrase):
@@ -558,8 +681,8 @@ def test_an_answer_of_another_form_is_told_so(answers, kind, phrase):
 
 
 def test_a_wrong_letter_does_not_hide_the_right_ones():
-    feedback = check_scale_bug(TRUTH | {"B": 20})
-    assert "Right so far: snippets A, C and D." in feedback.message
+    feedback = check_scale_bug(TRUTH | {"Q": 20})
+    assert "Right so far: snippets P, R and S." in feedback.message
 
 
 def test_the_solution_in_the_notebook_passes():
