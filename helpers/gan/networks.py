@@ -21,7 +21,7 @@ class Generator(nn.Module):
     Weights start from N(0, 0.02²), as in Radford, Metz, Chintala (2016).
     """
 
-    def __init__(self, latent: int = 64, width: int = 48):
+    def __init__(self, latent: int = 64, width: int = 40):
         super().__init__()
         self.latent = latent
         self.net = nn.Sequential(
@@ -53,7 +53,7 @@ class Discriminator(nn.Module):
     network is used so. Miyato et al. (2018), section 2.1.
     """
 
-    def __init__(self, width: int = 32):
+    def __init__(self, width: int = 24):
         super().__init__()
         self.net = nn.Sequential(
             spectral_norm(nn.Conv2d(1, width, 4, stride=2, padding=1)),  # (B, width, 14, 14)
