@@ -181,7 +181,9 @@ def test_jitter_moves_a_share_of_the_images_a_little_and_leaves_the_rest():
     assert torch.equal(moved[30:], images[30:])
     change = (moved[:30] - images[:30]).flatten(1).norm(dim=1) / images[:30].flatten(1).norm(dim=1)
     assert (change > 0).all() and change.median() < 0.8  # another digit of the class would be near 1
-    assert (moved[:30].sum((1, 2, 3)) / images[:30].sum((1, 2, 3)) - 1).abs().max() < 0.3  # hardly any ink is lost
+    assert (
+        moved[:30].sum((1, 2, 3)) / images[:30].sum((1, 2, 3)) - 1
+    ).abs().max() < 0.3  # hardly any ink is lost
     torch.manual_seed(0)
     assert torch.equal(jitter(images, share=0.3), moved)
 
