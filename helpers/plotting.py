@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from cycler import cycler
 from IPython.display import display
+from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.textpath import TextPath
@@ -189,6 +190,37 @@ def history_plot(
     return picture(figure, alt)
 
 
+def curves(
+    x,
+    lines: Mapping[str, Sequence[float]],
+    alt: str,
+    xlabel: str = "$x$",
+    ylabel: str = "",
+    dots: Mapping[str, tuple[float, float]] | None = None,
+    width: float = 6.4,
+    height: float = 2.8,
+    **axes_settings,
+) -> Picture:
+    """Functions of `x` (n,), one line a name, and single points `dots`, a name → (x, y).
+
+    Further settings go to the axes: `ylim=(0, 1)`, `yscale="log"`, `title="…"`.
+    """
+    places = _as_array(x)
+    figure, axes = new_figure(width=width, height=height)
+    for (name, values), colour, line in zip(lines.items(), cycle(COLOURS), cycle(LINES), strict=False):
+        values = _as_array(values)
+        if values.shape != places.shape:
+            raise ValueError(
+                f"{name!r} has {values.size} values for {places.size} places: give one for each."
+            )
+        axes.plot(places, values, color=colour, linestyle=line, label=name)
+    for (name, place), marker in zip((dots or {}).items(), cycle("osD^v"), strict=False):
+        axes.plot(*place, marker, color="black", markersize=6, label=name)
+    axes.set(xlabel=xlabel, ylabel=ylabel, **axes_settings)
+    figure.legend(loc="outside upper left", ncols=4)
+    return picture(figure, alt)
+
+
 def density_plot(
     log_prob: Callable,
     alt: str,
@@ -213,7 +245,7 @@ def density_plot(
 
 
 def scatter_plot(
-    points, alt: str, labels=None, circles=(), limits=None, xlabel="$z_1$", ylabel="$z_2$", size=5.0
+    points, alt: str, labels=None, circles=(), limits=None, xlabel="$z_1$", ylabel="$z_2$", size=5.0, title=""
 ) -> Picture:
     """Points (n, 2) in the plane; with `labels` (n,) each point is drawn as its label, a digit for instance.
 
@@ -235,7 +267,25 @@ def scatter_plot(
         axes.plot(radius * np.cos(turn), radius * np.sin(turn), color="black", linestyle="--", linewidth=1.2)
     if limits is not None:
         axes.set(xlim=limits[:2], ylim=limits[2:])
-    axes.set(aspect="equal", xlabel=xlabel, ylabel=ylabel)
+    axes.set(aspect="equal", xlabel=xlabel, ylabel=ylabel, title=title)
+    return picture(figure, alt)
+
+
+def path_plot(
+    paths: Mapping[str, Sequence], alt: str, limits, xlabel="$x$", ylabel="$y$", size=4.2
+) -> Picture:
+    """Paths in the plane, each a name → points (n, 2), with a dot where it has got to and a cross at the origin.
+
+    `limits` are (left, right, bottom, top): what leaves them is cut off.
+    """
+    figure, axes = new_figure(width=size, height=size)
+    axes.plot(0, 0, "+", color="black", markersize=12)
+    for (name, points), colour, line in zip(paths.items(), cycle(COLOURS), cycle(LINES), strict=False):
+        points = _as_points(points)
+        axes.plot(*points.T, color=colour, linestyle=line, label=name)
+        axes.plot(*points[-1], "o", color=colour, markersize=6)
+    axes.set(aspect="equal", xlim=limits[:2], ylim=limits[2:], xlabel=xlabel, ylabel=ylabel)
+    figure.legend(loc="outside upper left", ncols=2)
     return picture(figure, alt)
 
 
@@ -292,6 +342,29 @@ def animation(pictures: Sequence[Picture], alt: str, fps: float = 6, plays: int 
     data = io.BytesIO()
     frames[0].save(data, "GIF", save_all=True, append_images=frames[1:], duration=durations, **repeats)
     return Picture(data.getvalue(), alt, width, height, mime="image/gif")
+
+
+class Stage:
+    """A figure of which only the `moving` artists change: the rest is drawn once, and a picture takes milliseconds."""
+
+    def __init__(self, figure: Figure, moving: Sequence[Artist]):
+        self.moving = list(moving)
+        figure.set_dpi(DPI)
+        self.canvas = FigureCanvasAgg(figure)
+        for artist in self.moving:
+            artist.set_visible(False)
+        self.canvas.draw()
+        self.rest = self.canvas.copy_from_bbox(figure.bbox)
+        for artist in self.moving:
+            artist.set_visible(True)
+
+    def picture(self, alt: str) -> Picture:
+        """The figure as its artists stand now."""
+        _check_description(alt)
+        self.canvas.restore_region(self.rest)
+        for artist in self.moving:
+            artist.axes.draw_artist(artist)
+        return encode(np.asarray(self.canvas.buffer_rgba())[..., :3], alt)
 
 
 def show(picture: Picture, handle=None):

@@ -13,13 +13,16 @@ from helpers import plotting
 from helpers.data import load_digits
 from helpers.plotting import (
     Picture,
+    Stage,
     animation,
     bars,
     beside,
+    curves,
     density_plot,
     history_plot,
     image_grid,
     new_figure,
+    path_plot,
     picture,
     running_mean,
     scatter_plot,
@@ -277,3 +280,40 @@ def test_the_font_has_the_letters_of_the_mathematics(recwarn):
     figure.text(0, 0, "β = 1/784, −ELBO, σ, μ, ε, z₁ → z₂, ½, ≤, ×, ‖")
     picture(figure, ALT)
     assert not recwarn.list
+
+
+def test_curves_and_paths_are_drawn_and_checked():
+    x = torch.linspace(0, 1, 50)
+    flat, bent = curves(x, {"a": x}, ALT), curves(x, {"a": x**2}, ALT, dots={"here": (0.5, 0.25)})
+    assert flat.data != bent.data and flat.alt == ALT
+    with pytest.raises(ValueError, match="50 places"):
+        curves(x, {"a": x[:7]}, ALT)
+    turn = torch.stack([x.cos(), x.sin()], dim=1)
+    assert (
+        path_plot({"a": turn}, ALT, (-1, 1, -1, 1)).data
+        != path_plot({"a": turn[:9]}, ALT, (-1, 1, -1, 1)).data
+    )
+    with pytest.raises(ValueError, match=r"shape \(n, 2\)"):
+        path_plot({"a": x}, ALT, (-1, 1, -1, 1))
+
+
+def test_a_stage_draws_what_a_fresh_figure_would():
+    def figure_at(height):
+        figure, axes = new_figure()
+        axes.set(ylim=(0, 3))
+        (line,) = axes.plot([0, 1], [height, height])
+        return figure, line
+
+    figure, line = figure_at(1)
+    stage = Stage(figure, [line])
+    first = drawn(stage.picture(ALT))
+    line.set_ydata([2, 2])
+    second = drawn(stage.picture(ALT))
+    assert (first != second).any()
+    for height, shown in ((1, first), (2, second)):
+        difference = np.abs(drawn(picture(figure_at(height)[0], ALT)).astype(int) - shown)
+        assert (
+            difference > 40
+        ).mean() < 0.001  # the order of drawing may differ where the line meets an axis
+    with pytest.raises(ValueError, match="alt"):
+        stage.picture("short")

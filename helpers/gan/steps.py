@@ -54,7 +54,7 @@ def generator_step(
         g_optimiser.zero_grad()
         loss.backward()
         g_optimiser.step()
-    finally:  # also when the learner interrupts
+    finally:  # also if you interrupt the cell
         discriminator.requires_grad_(True)
     return {"g_loss": loss.detach()}
 

@@ -204,7 +204,7 @@ def test_pictures_survive_in_a_notebook_that_is_not_trusted(notebook, server):
     assert pictures(still) == [[squares[0].alt, width, 2 * width, width], [moving.alt, width, width, width]]
 
 
-@pytest.mark.parametrize("name", ["00_start_here", "12_vae_on_digits"])
+@pytest.mark.parametrize("name", ["00_start_here", "03_minimax_game", "10_elbo", "12_vae_on_digits"])
 def test_a_committed_notebook_shows_its_pictures_without_running(notebook, name):
     opened = notebook(f"{name}.ipynb")
     found = pictures(opened)
@@ -232,4 +232,32 @@ def test_notebook_12_runs_and_its_latent_space_can_be_explored(notebook, server)
     output = vae.output("latent_explorer(")
     check_slider(vae, output)
     check_play_and_pause(vae, output)
+    assert server.peak_memory() < 1.3
+
+
+def test_notebook_03_runs_and_its_bench_answers(notebook, server):
+    game = notebook("03_minimax_game.ipynb")
+    game.run_all()
+    assert game.errors() == []
+    output = game.output("divergence_bench(")
+    assert output.locator(".noUi-handle").count() == 11
+    check_slider(game, output)
+    before = output.get_by_text("ceiling 2·JS").inner_text()
+    press(output, "Jump to D*")
+    expect(output.get_by_text("ceiling 2·JS")).not_to_have_text(before)
+    assert check_play_and_pause(game, output) > 3
+    assert server.peak_memory() < 1.3
+
+
+def test_notebook_10_runs_and_its_bench_answers(notebook, server):
+    bound = notebook("10_elbo.ipynb")
+    bound.run_all()
+    assert bound.errors() == []
+    output = bound.output("elbo_bench(")
+    check_slider(bound, output)
+    press(output, "E-step")
+    output.get_by_text("posterior) = 0.000").wait_for()
+    press(output, "M-step")
+    expect(output.get_by_text("posterior) = 0.000")).to_have_count(0)
+    check_play_and_pause(bound, output)
     assert server.peak_memory() < 1.3

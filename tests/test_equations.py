@@ -1,0 +1,85 @@
+"""Each displayed equation of the theory notebooks is named by a test: a table that this file itself keeps complete."""
+
+import importlib
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+
+# The tag of an equation → the test that executes it, and with what.
+PROVED = {
+    "03_minimax_game": {
+        "3.1": "test_minimax_theory.test_value_is_the_mean_pay_of_samples",
+        "3.2": "test_minimax_theory.test_minimax_is_reached_by_the_best_generator_alone",
+        "3.3": "test_minimax_theory.test_logarithms_of_d_by_softplus",
+        "3.4": "test_minimax_theory.test_value_is_an_integral_of_densities",
+        "3.5": "test_minimax_theory.test_one_point_has_one_peak",
+        "3.6": "test_minimax_theory.test_the_best_discriminator_beats_its_neighbours",
+        "3.7": "test_minimax_theory.test_value_at_the_best_is_twice_js_minus_log_4",
+        "3.8": "test_minimax_theory.test_value_at_the_best_is_twice_js_minus_log_4",
+        "3.9": "test_minimax_theory.test_value_at_the_best_is_twice_js_minus_log_4",
+        "3.10": "test_minimax_theory.test_what_another_discriminator_misses",
+        "3.11": "test_minimax_theory.test_minimax_is_reached_by_the_best_generator_alone",
+        "3.12": "test_minimax_theory.test_against_the_best_discriminator_g_descends_js",
+        "3.13": "test_minimax_theory.test_the_non_saturating_game_descends_another_divergence",
+        "3.14": "test_minimax_theory.test_simultaneous_steps_spiral_out",
+        "3.15": "test_minimax_theory.test_alternating_steps_stay_on_an_ellipse",
+        "3.16": "test_minimax_theory.test_averages_of_alternating_steps_converge_and_of_simultaneous_ones_do_not",
+        "3.17": "test_minimax_theory.test_extragradient_converges",
+    },
+    "10_elbo": {
+        "10.1": "test_elbo_theory.test_samples_of_the_model_have_its_mean_and_covariance",
+        "10.2": "test_elbo_theory.test_evidence_is_the_integral_over_z",
+        "10.3": "test_elbo_theory.test_posterior_obeys_bayes_rule",
+        "10.4": "test_elbo_theory.test_jensen_bounds_the_logarithm_of_the_mean",
+        "10.5": "test_elbo_theory.test_elbo_plus_gap_is_the_evidence",
+        "10.6": "test_elbo_theory.test_the_forms_of_the_elbo_agree",
+        "10.7": "test_elbo_theory.test_the_two_means_of_the_rate",
+        "10.8": "test_elbo_theory.test_gaussian_kl_against_pytorch_and_monte_carlo",
+        "10.9": "test_elbo_theory.test_derivatives_of_the_rate",
+        "10.10": "test_elbo_theory.test_reconstruction_in_closed_form",
+        "10.11": "test_elbo_theory.test_divergence_of_two_gaussians",
+        "10.12": "test_elbo_theory.test_the_best_diagonal_guess",
+        "10.13": "test_elbo_theory.test_m_step_and_e_step",
+        "10.14": "test_elbo_theory.test_the_divergence_of_the_joints",
+        "10.15": "test_elbo_theory.test_posteriors_fill_the_prior_together",
+        "10.16": "test_elbo_theory.test_beta_is_another_noise_of_the_decoder",
+        "10.17": "test_elbo_theory.test_reparameterised_gradients_are_right_on_average",
+        "10.18": "test_elbo_theory.test_the_article_taken_literally",
+    },
+}
+
+
+def displayed(notebook):
+    """The equations between double dollars, in order."""
+    cells = nbformat.read(FOLDER / f"{notebook}.ipynb", as_version=4).cells
+    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    return re.findall(r"\$\$(.+?)\$\$", prose, re.DOTALL)
+
+
+@pytest.mark.parametrize("notebook", PROVED)
+def test_every_displayed_equation_has_a_number_and_a_test(notebook):
+    tags = [re.findall(r"\\tag\{([\d.]+)\}", equation) for equation in displayed(notebook)]
+    assert all(len(tag) == 1 for tag in tags), "a displayed equation without its \\tag, or with two"
+    assert [tag[0] for tag in tags] == list(PROVED[notebook]), "the table and the notebook differ"
+
+
+@pytest.mark.parametrize("notebook", PROVED)
+def test_the_prose_refers_only_to_equations_that_exist(notebook):
+    cells = nbformat.read(FOLDER / f"{notebook}.ipynb", as_version=4).cells
+    number = str(int(notebook[:2]))
+    prose = "\n".join(cell.source for cell in cells)
+    assert set(re.findall(rf"\(({number}\.\d+)\)", prose)) <= set(PROVED[notebook])
+
+
+@pytest.mark.parametrize("name", sorted({name for table in PROVED.values() for name in table.values()}))
+def test_the_named_tests_exist_and_say_which_equation_they_execute(name):
+    module, function = name.split(".")
+    test = getattr(importlib.import_module(module), function)
+    assert callable(test) and test.__doc__
+    for table in PROVED.values():
+        for tag in (tag for tag, proof in table.items() if proof == name):
+            assert f"({tag})" in test.__doc__, f"{name} does not name ({tag})"
