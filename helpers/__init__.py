@@ -7,6 +7,7 @@ The floors, arrows only downward::
     3  plotting, metrics     every figure, every judgement of samples
     2  gan, vae              losses, networks and steps of each family
     1  training, data        the one loop, seeds, checkpoints; tensors in, batches out
+    1  theory                exact results that serve as oracles
 """
 
 __version__ = "0.1.0"

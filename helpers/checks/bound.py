@@ -1015,7 +1015,7 @@ def _unknown_kl(answer: Answer, cases: list[KLCase], outcomes: list[Outcome]) ->
     best = next(_choices(KL_TABLES))
     expected = [_kl_value(best, case).double() for case in cases]
     if all(_same(seen.value, want) for seen, want in zip(outcomes, expected, strict=True)):
-        return GRADIENT
+        return Mistake("gradient", GRADIENT)
     case = cases[0]
     torch.manual_seed(14)
     before = torch.random.get_rng_state()
@@ -1063,10 +1063,9 @@ def _unknown_kl(answer: Answer, cases: list[KLCase], outcomes: list[Outcome]) ->
     )
 
 
-GRADIENT = Mistake(
-    "gradient",
+GRADIENT = (
     "The values are right, but the gradients at μ and `log_var` are not: a part of the result no longer reaches them. "
-    "Look for a `detach`, a `no_grad` or a `clamp`.",
+    "Look for a `detach`, a `no_grad` or a `clamp`."
 )
 
 
@@ -1177,7 +1176,7 @@ def _unknown_elbo(answer: Answer, cases: list[Case], outcomes: list[Outcome]) ->
     for parts in _right_choices():
         pairs = [(seen, _ours(parts, _elbo_value, case)) for case, seen in zip(cases, outcomes, strict=True)]
         if all(_same(seen.value, want.value) for seen, want in pairs):
-            return GRADIENT
+            return Mistake("gradient", GRADIENT)
         off = [seen.value - want.value for seen, want in pairs]
         if all(_same(seen.gradient, want.gradient) for seen, want in pairs) and all(
             (each - each.mean()).abs().max() <= SAME * want.value.abs().max()
@@ -1185,7 +1184,7 @@ def _unknown_elbo(answer: Answer, cases: list[Case], outcomes: list[Outcome]) ->
         ):
             return Mistake(
                 "constants",
-                f"Right gradient, wrong nats: every observation is off by the same {off[0].mean():+.3g} nats. A constant "
+                f"Right gradient, wrong nats: every row is off by the same {off[0].mean():+.3g} nats. A constant "
                 "of a Gaussian (what makes a density integrate to 1) or of the KL is missing. The optimum survives "
                 "that, a bound on log p(x) does not.",
             )

@@ -760,7 +760,7 @@ ELBO_WRONG = [
     (
         closed(likelihood=lambda m, x, z: m.log_likelihood(x, z).mean(1, keepdim=True)),
         "batch_average",
-        "over the K samples only",
+        "over the K samples",
     ),
     (closed(likelihood=lambda m, x, z: -squared_errors(m, x, z)), "squares", "How wide is p(x|z)"),
     (closed(likelihood=lambda m, x, z: -0.5 * squared_errors(m, x, z)), "squares", "standard deviation"),

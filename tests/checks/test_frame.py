@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.checks import bound as bound_checks
 from helpers.checks import check_discriminator_step, check_generator_step, check_scale_bug, check_vae_loss
 from helpers.checks import frame as frame_checks
+from helpers.checks import game as game_checks
 from helpers.checks import gan as gan_checks
 from helpers.checks import vae as vae_checks
 from helpers.checks.frame import Answer, Feedback, Mistake, gives_feedback, number, tensor
@@ -77,6 +79,8 @@ def test_long_messages_are_wrapped_in_a_terminal():
 
 def all_messages() -> list[str]:
     tables = [*vae_checks.TABLES, gan_checks.D_WAYS, gan_checks.G_WAYS]
+    tables += [game_checks.POINT_WAYS, game_checks.VALUE_WAYS, game_checks.STEP_WAYS]
+    tables += [*bound_checks.KL_TABLES, *bound_checks.ELBO_TABLES]
     return sorted({row.message for table in tables for row in table if row.message})
 
 
@@ -88,7 +92,8 @@ def test_messages_are_one_to_three_sentences():
         assert 1 <= len(sentences) <= 3, message
         assert len(message) <= 260, message
         assert message[-1] in ".?)", message
-        assert message[0].isupper() or message[0] in "βλμz", message
+        symbols = ("β", "λ", "μ", "z", "q", "log ", "`")  # a sentence may begin with a formula
+        assert message[0].isupper() or message.startswith(symbols), message
 
 
 # Nothing written yet

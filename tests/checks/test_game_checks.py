@@ -2,9 +2,11 @@
 
 import functools
 import itertools
+import json
 import math
 import re
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -1279,23 +1281,15 @@ def test_messages_are_short_and_give_nothing_away():
 
 # The folded solutions of the notebook
 
-SOLUTIONS = """
-def my_optimal_discriminator(log_p, log_q):
-    return torch.sigmoid(log_p - log_q)
 
-def my_optimal_value(p, q):
-    value = torch.xlogy(p, p) + torch.xlogy(q, q) - torch.xlogy(p + q, p + q)
-    return value.sum()
-
-def my_extragradient_step(x, y, A, eta):
-    x_ahead, y_ahead = x - eta * A @ y, y + eta * A.T @ x
-    return x - eta * A @ y_ahead, y + eta * A.T @ x_ahead
-"""
-
-
-def test_the_folded_solutions_pass(dtype):
-    names = {"torch": torch}
-    exec(SOLUTIONS, names)
+def test_the_solutions_in_the_notebook_pass(dtype):
+    notebook = json.loads(
+        (Path(__file__).parents[2] / "notebooks" / "03_minimax_game.ipynb").read_text("utf-8")
+    )
+    text = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+    names = {"torch": torch, "math": math}
+    for source in re.findall(r"```python\n(def my_.*?)```", text, flags=re.DOTALL):
+        exec(source, names)
     assert check_optimal_discriminator(names["my_optimal_discriminator"]).kind == "right"
     assert check_optimal_value(names["my_optimal_value"]).kind == "right"
     assert check_extragradient_step(names["my_extragradient_step"]).kind == "right"
