@@ -113,12 +113,12 @@ def check_play_and_pause(notebook, output, seconds=3):
     return shown / seconds
 
 
-def check_slider(notebook, output):
-    """An arrow key and a drag move the first slider, and the picture answers."""
-    handle = output.locator(".noUi-handle").first
+def check_slider(notebook, output, number=0):
+    """An arrow key and a drag move one slider, a level one, and the picture answers."""
+    handle = output.locator(".noUi-handle").nth(number)
     image = output.locator("img")
-    readout = output.locator(".widget-readout").first
-    before, number = image.get_attribute("src"), readout.inner_text()
+    readout = output.locator(".widget-readout").nth(number)
+    before, reading = image.get_attribute("src"), readout.inner_text()
     handle.focus()
     waited = notebook.page.evaluate(
         """() => new Promise(resolve => {
@@ -131,7 +131,7 @@ def check_slider(notebook, output):
         })"""
     )
     assert waited < 0.5
-    assert readout.inner_text() != number
+    assert readout.inner_text() != reading
     after_key = image.get_attribute("src")
     assert after_key != before
     box = handle.bounding_box()
@@ -241,7 +241,10 @@ def test_notebook_03_runs_and_its_bench_answers(notebook, server):
     assert game.errors() == []
     output = game.output("divergence_bench(")
     assert output.locator(".noUi-handle").count() == 11
-    check_slider(game, output)
+    check_slider(game, output, number=9)  # the mean of q; the nine before it stand upright
+    bent = output.locator("img").get_attribute("src")
+    output.locator(".noUi-handle").first.press("ArrowUp")
+    expect(output.locator("img")).not_to_have_attribute("src", bent)
     before = output.get_by_text("ceiling 2·JS").inner_text()
     press(output, "Jump to D*")
     expect(output.get_by_text("ceiling 2·JS")).not_to_have_text(before)

@@ -3,14 +3,12 @@
 import copy
 import functools
 import itertools
-import json
 import math
-import re
 import time
-from pathlib import Path
 
 import pytest
 import torch
+from folded_solutions import folded_solutions
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
 from helpers.checks import bound as checks
@@ -1165,11 +1163,7 @@ def test_a_notebook_in_no_grad_mode_gets_the_same_answer():
 
 
 def test_the_solutions_in_the_notebook_pass():
-    notebook = json.loads((Path(__file__).parents[2] / "notebooks" / "10_elbo.ipynb").read_text("utf-8"))
-    text = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
-    names = {"torch": torch, "gaussian_kl": gaussian_kl}
-    for source in re.findall(r"```python\n(def my_.*?)```", text, flags=re.DOTALL):
-        exec(source, names)
+    names = folded_solutions("10_elbo", torch=torch, gaussian_kl=gaussian_kl)
     assert check_gaussian_kl(names["my_gaussian_kl"]).kind == "right"
     assert check_elbo(names["my_elbo"]).kind == "right"
 

@@ -2,16 +2,15 @@
 
 import functools
 import itertools
-import json
 import math
 import re
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from folded_solutions import folded_solutions
 from torch.distributions import Bernoulli, Categorical, kl_divergence
 
 from helpers.checks import game as checks
@@ -1283,13 +1282,7 @@ def test_messages_are_short_and_give_nothing_away():
 
 
 def test_the_solutions_in_the_notebook_pass(dtype):
-    notebook = json.loads(
-        (Path(__file__).parents[2] / "notebooks" / "03_minimax_game.ipynb").read_text("utf-8")
-    )
-    text = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
-    names = {"torch": torch, "math": math}
-    for source in re.findall(r"```python\n(def my_.*?)```", text, flags=re.DOTALL):
-        exec(source, names)
+    names = folded_solutions("03_minimax_game", torch=torch, math=math)
     assert check_optimal_discriminator(names["my_optimal_discriminator"]).kind == "right"
     assert check_optimal_value(names["my_optimal_value"]).kind == "right"
     assert check_extragradient_step(names["my_extragradient_step"]).kind == "right"
