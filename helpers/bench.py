@@ -157,8 +157,10 @@ def bench_vae(seconds: float, seed: int, out: Path | None) -> dict:
     return {**vae_figures(vae), "updates": updates, "distance": round(means.distance, 2)}
 
 
-def milliseconds(update: Callable[[], object], seconds: float = 2.0) -> float:
-    """The median wall time of one update, in milliseconds."""
+def milliseconds(
+    update: Callable[[], object], seconds: float = 2.0, of: Callable[[list[float]], float] = np.median
+) -> float:
+    """The wall time of one update in milliseconds: the median, or what else `of` makes of all the times."""
     for _ in range(5):
         update()
     times, end = [], time.perf_counter() + seconds
@@ -166,7 +168,7 @@ def milliseconds(update: Callable[[], object], seconds: float = 2.0) -> float:
         begin = time.perf_counter()
         update()
         times.append(time.perf_counter() - begin)
-    return 1000 * float(np.median(times))
+    return 1000 * float(of(times))
 
 
 def bench_step(seed: int) -> dict:
@@ -176,7 +178,7 @@ def bench_step(seed: int) -> dict:
     generator = seed_everything(seed)
     images = load_digits("train")[0]
     a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
-    peak = 2 * 1024**3 / (milliseconds(lambda: a @ b, 1.0) / 1000)
+    peak = 2 * 1024**3 / (milliseconds(lambda: a @ b, 1.0, of=min) / 1000)  # a peak is the fastest, not the usual
     vae, g, d = VAE(), Generator(), Discriminator()
     optimiser = torch.optim.AdamW(vae.parameters(), 1e-3, fused=True)
     g_optimiser = torch.optim.Adam(g.parameters(), 1e-3, betas=(0.0, 0.9), fused=True)

@@ -41,7 +41,8 @@ def test_a_few_seconds_teach_both_something(capsys, tmp_path):
     gan = run(capsys, "gan", "--seconds", "6")
     vae = run(capsys, "vae", "--seconds", "6", "--seed", "1", "--out", str(tmp_path / "v"))
     assert gan["distance"] < 400 and gan["floor"] < 20  # noise: about 1,000; six seconds: about 160
-    assert vae["elbo"] > -150 and vae["iwae_256"] > vae["elbo"]
+    # The mean image: −207; six seconds: about −125, and −155 where both cores are busy elsewhere.
+    assert vae["elbo"] > -175 and vae["iwae_256"] > vae["elbo"]
     mu, log_var = load(tmp_path / "v").encode(load_digits("test")[0][:3])
     assert mu.shape == log_var.shape == (3, 40)
 
