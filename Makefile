@@ -8,12 +8,13 @@ NBGRADER = $(CURDIR)/$(TEACH)/bin/python -m nbgrader
 PIP     = $(PY) -m pip --disable-pip-version-check install --constraint constraints.txt $(QUIET)
 QUIET   = $(if $(wildcard $(VENV)/.lab),--quiet)
 ARGS   ?=
+STUDIES := ring_gan critics
 
 # The kernel of this environment comes first, whatever else is registered on the machine.
 export JUPYTER_PREFER_ENV_PATH := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test run notebooks fresh lint bench assignments badge FORCE
+.PHONY: help lab test run notebooks fresh lint bench studies assignments badge FORCE
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -40,6 +41,9 @@ lint: $(VENV)/.test  ## check the style of code and notebooks
 
 bench: $(VENV)/.lab  ## train GAN and VAE for 60 CPU-seconds each and print a table
 	@$(PY) -m helpers.bench all $(ARGS)
+
+studies: $(VENV)/.lab  ## repeat the studies that notebooks quote: several seeds, some minutes each
+	@for study in $(STUDIES); do $(PY) -m helpers.studies.$$study || exit 1; done
 
 assignments: $(TEACH)/.ready  ## make the students' copies of lessons/ in build/release (CLASS=folder for another place)
 	@cd lessons && for lesson in [0-9]*/; do \

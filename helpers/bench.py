@@ -178,7 +178,8 @@ def bench_step(seed: int) -> dict:
     generator = seed_everything(seed)
     images = load_digits("train")[0]
     a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
-    peak = 2 * 1024**3 / (milliseconds(lambda: a @ b, 1.0, of=min) / 1000)  # a peak is the fastest, not the usual
+    # A peak is the fastest product, not the usual one.
+    peak = 2 * 1024**3 / (milliseconds(lambda: a @ b, 1.0, of=min) / 1000)
     vae, g, d = VAE(), Generator(), Discriminator()
     optimiser = torch.optim.AdamW(vae.parameters(), 1e-3, fused=True)
     g_optimiser = torch.optim.Adam(g.parameters(), 1e-3, betas=(0.0, 0.9), fused=True)

@@ -1,4 +1,4 @@
-"""Judgements of generated digits, by a small classifier that was trained once and frozen."""
+"""Judgements of samples: points by the modes they cover, digits by a small classifier that was trained and frozen."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -8,9 +8,40 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from helpers.data import expect_images, load_digits
+from helpers.data import Mixture, expect_images, load_digits
+from helpers.theory import discrete_js
 
 SHARE = 0.04  # a class counts as covered with at least this share of the samples
+
+
+@torch.no_grad()
+def mode_coverage(points: Tensor, mixture: Mixture) -> tuple[int, float]:
+    """How many modes the points (N, 2) cover, and the share of good points.
+
+    A point is good within 3 standard deviations of a mode; a mode is covered by at least 2 % of the points being good
+    at it. Source: after Srivastava et al. (2017), section 4.1.
+    """
+    distance, nearest = torch.cdist(points, mixture.centres).min(dim=1)
+    good = distance < 3 * mixture.std
+    shares = nearest[good].bincount(minlength=len(mixture.centres)) / len(points)
+    return int((shares >= 0.02).sum()), good.float().mean().item()
+
+
+@torch.no_grad()
+def js_from_samples(a: Tensor, b: Tensor, cells: int = 20, reach: float = 3.0) -> float:
+    """The Jensen–Shannon divergence of two histograms of `cells` × `cells` on the square ±`reach`, in nats.
+
+    a (N, 2), b (M, 2). An estimate that is too large: two samples of one and the same density already give some 0.27
+    nats for 200 points each and 0.02 for 5,000. Always show that null level beside it. Points outside count at the
+    edge.
+    """
+    edge = torch.linspace(-reach, reach, cells + 1)[1:-1]
+    shares = []
+    for points in (a, b):
+        place = torch.bucketize(points.contiguous(), edge)  # (N, 2), 0 to cells − 1
+        counts = (place[:, 0] * cells + place[:, 1]).bincount(minlength=cells**2)
+        shares.append(counts.double() / len(points))
+    return discrete_js(*shares).item()
 
 
 class DigitClassifier(nn.Module):

@@ -88,7 +88,9 @@ def encode(pixels: np.ndarray, alt: str) -> Picture:
     """Pixels (H, W) or (H, W, 3) of uint8 as the smallest PNG that looks the same."""
     height, width = (length // SHARPNESS for length in pixels.shape[:2])
     pixels = pixels[: height * SHARPNESS, : width * SHARPNESS]
-    if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
+    if (
+        pixels.ndim == 3 and _is_grey(pixels[::8, ::8]) and _is_grey(pixels)
+    ):  # most colours show in a few pixels
         pixels = pixels[..., 0]
     if pixels.ndim == 2:
         levels = np.rint(np.rint(np.arange(256) * (GREYS - 1) / 255) * 255 / (GREYS - 1))
@@ -373,6 +375,10 @@ def show(picture: Picture, handle=None):
         return display(picture, display_id=True)
     handle.update(picture)
     return handle
+
+
+def _is_grey(pixels: np.ndarray) -> bool:
+    return bool((pixels == pixels[..., :1]).all())
 
 
 def _check_description(alt: str) -> None:

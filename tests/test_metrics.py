@@ -1,5 +1,6 @@
 """Metrics: the distance against closed forms, the classifier against real digits, scores against noise."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,14 @@ import pytest
 import torch
 
 import helpers
-from helpers.data import load_digits
+from helpers.data import load_digits, ring
 from helpers.metrics import (
     class_shares,
     digit_classifier,
     digit_features,
     frechet_distance,
+    js_from_samples,
+    mode_coverage,
     nearest_distance,
     score_digits,
 )
@@ -83,3 +86,26 @@ def test_scores_put_real_images_first_and_noise_last():
 def test_images_in_the_wrong_range_are_refused():
     with pytest.raises(ValueError, match="rescale"):
         score_digits(torch.full((10, 1, 28, 28), -1.0))
+
+
+def test_mode_coverage_counts_modes_and_good_points():
+    data = ring()
+    torch.manual_seed(0)
+    assert mode_coverage(data.sample(4000), data)[0] == 8 and mode_coverage(data.sample(4000), data)[1] > 0.98
+    spot = data.centres[2] + 0.01 * torch.randn(500, 2)
+    assert mode_coverage(spot, data) == (1, 1.0)
+    spray = 6 * torch.rand(5000, 2) - 3
+    assert mode_coverage(spray, data)[1] < 0.05
+    few = torch.cat([data.centres[:1].expand(99, 2), data.centres[1:2]])
+    assert mode_coverage(few, data) == (1, 1.0)  # 1 % at the second mode is too few
+
+
+def test_js_from_samples_has_its_null_level_and_its_ceiling():
+    torch.manual_seed(0)
+    for n, level in ((200, 0.27), (1000, 0.08), (5000, 0.02)):
+        same = sum(js_from_samples(torch.randn(n, 2), torch.randn(n, 2)) for _ in range(5)) / 5
+        assert abs(same - level) < 0.02
+    far = js_from_samples(torch.randn(500, 2) / 9 - 2, torch.randn(500, 2) / 9 + 2)
+    assert abs(far - math.log(2)) < 1e-6
+    cells = torch.tensor([[-2.9, -2.9], [2.9, 2.9], [-9.0, 9.0]])  # what lies outside counts at the edge
+    assert js_from_samples(cells, cells) == 0

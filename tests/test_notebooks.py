@@ -17,7 +17,17 @@ NAMES = [path.stem for path in PATHS]
 
 # Each idea is defined by the notebook that introduces it, and helpers holds the same code.
 WRITTEN_ONCE = {
-    ("03_minimax_game", "helpers.theory.divergences"): ["integral", "log_mixture", "kl", "js", "quadrature"],
+    ("02_probability_you_need", "helpers.theory.divergences"): [
+        "integral",
+        "log_mixture",
+        "kl",
+        "js",
+        "quadrature",
+        "entropy",
+        "discrete_kl",
+        "discrete_js",
+        "kl_monte_carlo",
+    ],
     ("03_minimax_game", "helpers.theory.games"): [
         "value",
         "optimal_logit",
@@ -36,12 +46,10 @@ WRITTEN_ONCE = {
         "Discriminator",
         "draw",
     ],
-    ("05_gan_on_digits", "helpers.gan.steps"): [
-        "discriminator_step",
-        "generator_step",
-        "gan_step",
-        "schedule",
-    ],
+    ("04_first_gan", "helpers.gan.networks"): ["PointGenerator", "PointDiscriminator"],
+    ("04_first_gan", "helpers.gan.steps"): ["discriminator_step", "generator_step"],
+    ("04_first_gan", "helpers.metrics"): ["mode_coverage"],
+    ("05_gan_on_digits", "helpers.gan.steps"): ["gan_step", "schedule"],
     ("10_elbo", "helpers.theory.divergences"): ["normal_kl"],
     ("10_elbo", "helpers.theory.linear_gaussian"): [
         "LinearGaussian",

@@ -1,19 +1,35 @@
-"""GAN: losses, networks and steps."""
+"""GAN: losses, penalties, networks and steps."""
 
 from helpers.gan.averaging import average_of, refresh_statistics, update_average
 from helpers.gan.losses import (
     discriminator_loss,
     hinge_discriminator,
     hinge_generator,
+    least_squares_discriminator,
+    least_squares_generator,
     minimax,
     non_saturating,
+    relativistic,
+    wasserstein_critic,
+    wasserstein_generator,
 )
-from helpers.gan.networks import Discriminator, Generator, draw, from_tanh, to_tanh
+from helpers.gan.networks import (
+    Discriminator,
+    Generator,
+    PointDiscriminator,
+    PointGenerator,
+    draw,
+    from_tanh,
+    to_tanh,
+)
+from helpers.gan.penalties import gradient_norm_squared, gradient_penalty, input_gradient
 from helpers.gan.steps import discriminator_step, gan_step, generator_step, schedule
 
 __all__ = [
     "Discriminator",
     "Generator",
+    "PointDiscriminator",
+    "PointGenerator",
     "average_of",
     "discriminator_loss",
     "discriminator_step",
@@ -21,12 +37,20 @@ __all__ = [
     "from_tanh",
     "gan_step",
     "generator_step",
+    "gradient_norm_squared",
+    "gradient_penalty",
     "hinge_discriminator",
     "hinge_generator",
+    "input_gradient",
+    "least_squares_discriminator",
+    "least_squares_generator",
     "minimax",
     "non_saturating",
     "refresh_statistics",
+    "relativistic",
     "schedule",
     "to_tanh",
     "update_average",
+    "wasserstein_critic",
+    "wasserstein_generator",
 ]

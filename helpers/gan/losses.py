@@ -1,6 +1,7 @@
-"""GAN losses on logits, one number an image, in nats; a step takes their mean over the batch.
+"""GAN losses on logits, one number an image or a pair of images; a step takes their mean over the batch.
 
-With a = logit of D(x), log D(x) = −softplus(−a) and log(1 − D(x)) = −softplus(a): no sigmoid is ever followed by a log.
+The first three and the relativistic one are in nats. With a = logit of D(x), log D(x) = −softplus(−a) and
+log(1 − D(x)) = −softplus(a): no sigmoid is ever followed by a log.
 """
 
 from torch import Tensor
@@ -41,3 +42,43 @@ def hinge_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
 def hinge_generator(fake_logits: Tensor) -> Tensor:
     """−a_fake, (B,) to (B,). Source: Miyato et al. (2018), eq. 17."""
     return -fake_logits
+
+
+def least_squares_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """½ (a_real − 1)² + ½ a_fake², (B,), (B,) to (B,), no nats: here the output itself, not its sigmoid, is
+    drawn to 1 and 0, and the best one is D* = p/(p + q).
+
+    Source: Mao et al. (2017), eq. 9.
+    """
+    return ((real_logits - 1).square() + fake_logits.square()) / 2
+
+
+def least_squares_generator(fake_logits: Tensor) -> Tensor:
+    """½ (a_fake − 1)², (B,) to (B,), no nats; it also pulls back a fake that scores above 1.
+
+    Source: Mao et al. (2017), eq. 9.
+    """
+    return (fake_logits - 1).square() / 2
+
+
+def wasserstein_critic(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """a_fake − a_real, (B,), (B,) to (B,), in the unit of the data for a critic of slope at most 1.
+
+    Minus its mean estimates the Wasserstein distance only as far as something else bounds the slope; alone it has no
+    minimum. Source: Arjovsky, Chintala, Bottou (2017), eq. 2 and 3, with the sign turned so that the critic minimises.
+    """
+    return fake_logits - real_logits
+
+
+# −a_fake again (Arjovsky et al., 2017, theorem 3): for the generator the two games differ in the critic alone.
+wasserstein_generator = hinge_generator
+
+
+def relativistic(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """−log σ(a_real − a_fake), how little each real looks more real than the fake it is paired with, in nats.
+
+    (B,), (B,) to (B,). This is the discriminator's loss; the generator's is the same function with the roles
+    exchanged, `relativistic(fake_logits, real_logits)`. Source: Jolicoeur-Martineau (2018), section 4; R3GAN is this
+    with R1 and R2, Huang et al. (2024), section 2.
+    """
+    return softplus(fake_logits - real_logits)

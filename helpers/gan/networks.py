@@ -1,4 +1,4 @@
-"""Small networks for 28 × 28 images, sized by their arguments."""
+"""Small networks for 28 × 28 images and for points in the plane, sized by their arguments."""
 
 import torch
 from torch import Tensor, nn
@@ -66,6 +66,31 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.net(images).squeeze(1)
+
+
+class PointGenerator(nn.Module):
+    """z (B, latent) to points (B, 2) in the plane, by two hidden layers."""
+
+    def __init__(self, latent: int = 2, width: int = 64):
+        super().__init__()
+        self.latent = latent
+        hidden = [nn.Linear(latent, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()]
+        self.net = nn.Sequential(*hidden, nn.Linear(width, 2))
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.net(z)
+
+
+class PointDiscriminator(nn.Module):
+    """Points (B, 2) to logits (B,), by two hidden layers."""
+
+    def __init__(self, width: int = 64):
+        super().__init__()
+        hidden = [nn.Linear(2, width), nn.LeakyReLU(0.2), nn.Linear(width, width), nn.LeakyReLU(0.2)]
+        self.net = nn.Sequential(*hidden, nn.Linear(width, 1))
+
+    def forward(self, points: Tensor) -> Tensor:
+        return self.net(points).squeeze(1)
 
 
 @torch.no_grad()

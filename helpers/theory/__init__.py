@@ -1,5 +1,14 @@
-"""Exact results that serve as oracles: divergences, the games of two players, a model with latents solved exactly."""
+"""Exact results that serve as oracles: divergences, transport, games of two players, a model with latents."""
 
+from helpers.theory.dirac import (
+    dirac_alternating,
+    dirac_eigenvalues,
+    dirac_minimax,
+    dirac_non_saturating,
+    dirac_path,
+    dirac_simultaneous,
+    dirac_wasserstein,
+)
 from helpers.theory.divergences import (
     discrete_js,
     discrete_kl,
@@ -23,11 +32,19 @@ from helpers.theory.games import (
     value,
 )
 from helpers.theory.linear_gaussian import LinearGaussian, best_diagonal, exact_elbo, kl_to_posterior
+from helpers.theory.transport import wasserstein_1d, wasserstein_exact, wasserstein_lp
 
 __all__ = [
     "LinearGaussian",
     "alternating",
     "best_diagonal",
+    "dirac_alternating",
+    "dirac_eigenvalues",
+    "dirac_minimax",
+    "dirac_non_saturating",
+    "dirac_path",
+    "dirac_simultaneous",
+    "dirac_wasserstein",
     "discrete_js",
     "discrete_kl",
     "entropy",
@@ -47,4 +64,7 @@ __all__ = [
     "quadrature",
     "simultaneous",
     "value",
+    "wasserstein_1d",
+    "wasserstein_exact",
+    "wasserstein_lp",
 ]

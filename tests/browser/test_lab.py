@@ -204,7 +204,9 @@ def test_pictures_survive_in_a_notebook_that_is_not_trusted(notebook, server):
     assert pictures(still) == [[squares[0].alt, width, 2 * width, width], [moving.alt, width, width, width]]
 
 
-@pytest.mark.parametrize("name", ["00_start_here", "03_minimax_game", "10_elbo", "12_vae_on_digits"])
+@pytest.mark.parametrize(
+    "name", ["00_start_here", "03_minimax_game", "04_first_gan", "10_elbo", "12_vae_on_digits"]
+)
 def test_a_committed_notebook_shows_its_pictures_without_running(notebook, name):
     opened = notebook(f"{name}.ipynb")
     found = pictures(opened)
@@ -264,3 +266,38 @@ def test_notebook_10_runs_and_its_bench_answers(notebook, server):
     expect(output.get_by_text("posterior) = 0.000")).to_have_count(0)
     check_play_and_pause(bound, output)
     assert server.peak_memory() < 1.3
+
+
+def test_the_gan_lab_plays_steps_resets_and_changes_its_preset(notebook, server):
+    first = notebook("04_first_gan.ipynb")
+    first.run_all()
+    assert first.errors() == []
+    output = first.output("gan_lab(")
+    pictures_a_second = check_play_and_pause(first, output, seconds=4)
+    print(f"GAN lab: {pictures_a_second:.1f} pictures a second")
+    assert pictures_a_second >= 10
+    image, count = output.locator("img"), output.get_by_text("rounds ·")
+    before, rounds = image.get_attribute("src"), count.inner_text().split()[0]
+    press(output, "One D step")
+    expect(image).not_to_have_attribute("src", before)
+    assert count.inner_text().split()[0] == rounds  # a D step is no round
+    press(output, "One G step")
+    expect(output.get_by_text(f"{int(rounds) + 1} rounds ·")).to_be_visible()
+    press(output, "Reset")
+    expect(output.get_by_text("0 rounds ·", exact=False).first).to_be_visible()
+    output.get_by_label("preset").select_option("collapses")
+    expect(output.locator(".widget-readout").nth(1)).to_have_text("0.0100")  # the rate of D
+    first.execute(
+        "from helpers.widgets import LiveFrame; [f.close() for f in [*LiveFrame.open_frames.values()]]"
+    )
+    assert "LiveFrame._run" not in first.execute("import asyncio; print(asyncio.all_tasks())")[0]
+    assert server.peak_memory() < 1.3
+
+
+def test_notebook_02_runs_and_its_bench_answers(notebook):
+    probability = notebook("02_probability_you_need.ipynb")
+    probability.run_all()
+    assert probability.errors() == []
+    output = probability.output("pair_bench(")
+    check_slider(probability, output)
+    check_play_and_pause(probability, output)

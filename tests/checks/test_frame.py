@@ -17,6 +17,7 @@ import torch
 
 from helpers.checks import bound as bound_checks
 from helpers.checks import check_discriminator_step, check_generator_step, check_scale_bug, check_vae_loss
+from helpers.checks import divergence as divergence_checks
 from helpers.checks import frame as frame_checks
 from helpers.checks import game as game_checks
 from helpers.checks import gan as gan_checks
@@ -80,6 +81,7 @@ def test_long_messages_are_wrapped_in_a_terminal():
 def all_messages() -> list[str]:
     tables = [*vae_checks.TABLES, gan_checks.D_WAYS, gan_checks.G_WAYS]
     tables += [game_checks.POINT_WAYS, game_checks.VALUE_WAYS, game_checks.STEP_WAYS]
+    tables += [divergence_checks.KL_WAYS, divergence_checks.JS_WAYS]
     tables += [*bound_checks.KL_TABLES, *bound_checks.ELBO_TABLES]
     return sorted({row.message for table in tables for row in table if row.message})
 
