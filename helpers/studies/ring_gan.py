@@ -18,28 +18,32 @@ ROUNDS, BATCH, SEEDS = 3000, 128, (0, 1, 2, 3, 4)
 def ring_run(preset: str, seed: int) -> dict[str, float]:
     """One run of 3,000 rounds, the rates falling to 2 % in its second half, judged on 4,000 points.
 
-    Returns the modes covered, the share of good points, and the share of points nearest to the three modes that most
-    points are nearest to: near 1 in a collapse.
+    Returns the modes covered, the share of good points, the share of points nearest to the three modes that most
+    points are nearest to (near 1 in a collapse), and both losses, in nats, as means of the last 100 rounds.
     """
     torch.manual_seed(seed)
     data, settings = ring(), PRESETS[preset]
     generator, discriminator = PointGenerator(), PointDiscriminator()
     g_optimiser = torch.optim.Adam(generator.parameters(), settings.g_rate, (settings.momentum, 0.9))
     d_optimiser = torch.optim.Adam(discriminator.parameters(), settings.d_rate, (settings.momentum, 0.9))
+    losses = []
     for t in range(ROUNDS):
         factor = min(1.0, 2 * 0.98 * (1 - t / ROUNDS) + 0.02)
         g_optimiser.param_groups[0]["lr"] = settings.g_rate * factor
         d_optimiser.param_groups[0]["lr"] = settings.d_rate * factor
         for _ in range(settings.d_steps):
             real, z = data.sample(BATCH), torch.randn(BATCH, generator.latent)
-            discriminator_step(generator, discriminator, d_optimiser, real, z)
-        generator_step(generator, discriminator, g_optimiser, torch.randn(BATCH, generator.latent))
+            of_d = discriminator_step(generator, discriminator, d_optimiser, real, z)["d_loss"]
+        z = torch.randn(BATCH, generator.latent)
+        losses.append((of_d, generator_step(generator, discriminator, g_optimiser, z)["g_loss"]))
     with torch.no_grad():
         points = generator(torch.randn(4000, generator.latent))
     modes, good = mode_coverage(points, data)
     nearest = torch.cdist(points, data.centres).argmin(1).bincount(minlength=len(data.centres))
     top_three = nearest.sort(descending=True).values[:3].sum().item() / len(points)
-    return {"modes": modes, "good": round(good, 3), "nearest_three": round(top_three, 3)}
+    d_loss, g_loss = torch.tensor(losses[-100:]).mean(0).tolist()
+    figures = {"good": good, "nearest_three": top_three, "d_loss": d_loss, "g_loss": g_loss}
+    return {"modes": modes} | {name: round(value, 3) for name, value in figures.items()}
 
 
 def main() -> None:

@@ -55,7 +55,7 @@ class Preset:
 PRESETS = {
     "recommended": Preset(3e-3, 3e-3, 0.0, 1),
     "collapses": Preset(1e-3, 1e-2, 0.5, 3),
-    "oscillates": Preset(1e-2, 1e-3, 0.9, 1),
+    "oscillates": Preset(3e-3, 3e-4, 0.0, 1),
 }
 
 
