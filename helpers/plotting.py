@@ -315,6 +315,38 @@ def bars(values, alt: str, names=None, xlabel="", ylabel="", line=None, line_lab
     return picture(figure, alt)
 
 
+def spread_plot(
+    runs: Mapping[str, Sequence[float]],
+    alt: str,
+    xlabel="",
+    line=None,
+    line_label="",
+    width=6.4,
+    **axes_settings,
+) -> Picture:
+    """One row a setting, the first on top, with a dot for each of its runs and a bar at their median.
+
+    The dots of a row stand a little above each other, so that equal runs stay visible; a dashed `line` compares.
+    """
+    if not runs or any(not len(values) for values in runs.values()):
+        raise ValueError("There is nothing to show: give each setting at least one run.")
+    figure, axes = new_figure(width=width, height=0.6 + 0.32 * len(runs))
+    for row, values in enumerate(runs.values()):
+        values = _as_array(values)
+        lift = np.linspace(-0.22, 0.22, len(values)) if len(values) > 1 else np.zeros(1)
+        axes.plot(values, row + lift, "o", color=COLOURS[0], markersize=4.5, alpha=0.8, markeredgewidth=0)
+        axes.plot([np.median(values)] * 2, [row - 0.34, row + 0.34], "-", color="black", linewidth=1.6)
+    if line is not None:
+        axes.axvline(line, color=COLOURS[1], linestyle="--", linewidth=1.2, label=line_label or None)
+        if line_label:
+            figure.legend(loc="outside upper left")
+    axes.set_yticks(range(len(runs)), list(runs))
+    axes.set(xlabel=xlabel, ylim=(len(runs) - 0.5, -0.5), **axes_settings)
+    axes.grid(axis="y", color="0.9", linewidth=0.8)
+    axes.set_axisbelow(True)
+    return picture(figure, alt)
+
+
 def beside(*pictures: Picture, gap: int = 24) -> Picture:
     """Pictures side by side as one, their descriptions one after the other."""
     images = [each.image() for each in pictures]

@@ -46,6 +46,11 @@ WRITTEN_ONCE = {
         "Discriminator",
         "draw",
     ],
+    ("05_gan_on_digits", "helpers.studies.article_gan"): [
+        "dense_generator",
+        "dense_discriminator",
+        "article_round",
+    ],
     ("04_first_gan", "helpers.gan.networks"): ["PointGenerator", "PointDiscriminator"],
     ("04_first_gan", "helpers.gan.steps"): ["discriminator_step", "generator_step"],
     ("04_first_gan", "helpers.metrics"): ["mode_coverage"],

@@ -317,3 +317,21 @@ def test_a_stage_draws_what_a_fresh_figure_would():
         ).mean() < 0.001  # the order of drawing may differ where the line meets an axis
     with pytest.raises(ValueError, match="alt"):
         stage.picture("short")
+
+
+def test_a_spread_shows_every_run_and_its_median(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(plotting, "picture", lambda figure, alt: drawn.append(figure) or figure)
+    plotting.spread_plot(
+        {"a": [1, 2, 9], "b": [4]}, "Two settings, three runs and one run.", "distance", line=3.0
+    )
+    axes = drawn[0].axes[0]
+    rows = [list(line.get_xdata()) for line in axes.get_lines()]
+    assert rows[:4] == [[1, 2, 9], [2, 2], [4], [4, 4]] and axes.get_ylim()[0] > axes.get_ylim()[1]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+
+
+@pytest.mark.parametrize("runs", [{}, {"a": []}])
+def test_a_spread_of_nothing_is_refused(runs):
+    with pytest.raises(ValueError, match="at least one run"):
+        plotting.spread_plot(runs, "No run at all in this picture.")

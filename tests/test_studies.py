@@ -1,5 +1,6 @@
 """The evidence that notebooks quote: complete, dated, and repeatable within its own spread."""
 
+import inspect
 import json
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 
 from helpers import studies
 from helpers.studies import RESULTS, study
+from helpers.studies.article_gan import AS_PRINTED, article_players, article_run, ladder
 from helpers.studies.ring_gan import SEEDS, ring_run
 
 
@@ -39,6 +41,49 @@ def test_a_new_seed_falls_into_the_spread(preset):
     for name, slack in (("modes", 2), ("good", 0.15), ("nearest_three", 0.15)):
         values = [each[name] for each in runs]
         assert min(values) - slack <= run[name] <= max(values) + slack
+
+
+def pairs_lost(fault, repaired):
+    return sum(a["distance"] > b["distance"] for a in fault for b in repaired)
+
+
+def test_faults_of_the_article_that_matter_and_that_do_not():
+    runs = study("article_gan")["runs"]
+    for name in ("D not frozen", "Adam: rate 0.0001", "Adam: β₁ = 0.9", "plain ReLU"):
+        assert pairs_lost(runs[name], runs["repaired"]) == 25
+    for name in ("two steps on reals", "ReLU at the end of G"):
+        assert 2 < pairs_lost(runs[name], runs["repaired"]) < 23
+
+
+def test_the_ladder_ends_at_the_repaired_program():
+    rungs = list(ladder().values())
+    assert rungs[0] == AS_PRINTED and len(rungs) == 7
+    usual = dict(
+        frozen=True, real_steps=1, output=torch.nn.Tanh, low=-1.0, rate=1e-3, momentum=0.5, slope=0.2
+    )
+    assert rungs[-1] == usual  # which are also the defaults of article_run
+    defaults = inspect.signature(article_players).parameters | inspect.signature(article_run).parameters
+    assert all(defaults[name].default == value for name, value in usual.items())
+
+
+@pytest.mark.parametrize(("name", "settings"), [("repaired", {}), ("D not frozen", {"frozen": False})])
+def test_a_new_seed_of_the_article_falls_into_the_spread(name, settings):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        run = article_run(11, **settings)
+    finally:
+        torch.set_num_threads(threads)
+    distances = [each["distance"] for each in study("article_gan")["runs"][name]]
+    assert 0.75 * min(distances) <= run["distance"] <= 1.25 * max(distances)
+
+
+def test_only_the_forgotten_freeze_lets_the_generators_update_move_d():
+    for frozen in (True, False):
+        generator, discriminator, g_optimiser, _ = article_players(width=2, frozen=frozen)
+        held = {id(p) for group in g_optimiser.param_groups for p in group["params"]}
+        assert {id(p) for p in generator.parameters()} <= held
+        assert bool(held & {id(p) for p in discriminator.parameters()}) is not frozen
 
 
 def test_a_missing_result_says_what_to_do(tmp_path, monkeypatch):

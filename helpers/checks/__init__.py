@@ -1,6 +1,7 @@
 """Feedback on learners' answers: every correct way of writing one is accepted, a mistake is called by its name."""
 
 from helpers.checks.bound import check_elbo, check_gaussian_kl
+from helpers.checks.debugging import check_bce_by_hand, check_data_door, check_round
 from helpers.checks.divergence import check_discrete_kl, check_js
 from helpers.checks.frame import Feedback
 from helpers.checks.game import check_extragradient_step, check_optimal_discriminator, check_optimal_value
@@ -9,6 +10,8 @@ from helpers.checks.vae import check_scale_bug, check_vae_loss
 
 __all__ = [
     "Feedback",
+    "check_bce_by_hand",
+    "check_data_door",
     "check_discrete_kl",
     "check_discriminator_step",
     "check_elbo",
@@ -18,6 +21,7 @@ __all__ = [
     "check_js",
     "check_optimal_discriminator",
     "check_optimal_value",
+    "check_round",
     "check_scale_bug",
     "check_vae_loss",
 ]

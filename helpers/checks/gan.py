@@ -1,4 +1,4 @@
-"""Checks of notebook 05, a GAN on digits: one update of the discriminator, one of the generator.
+"""Checks of notebook 04, a first GAN: one update of the discriminator, one of the generator.
 
 A step is judged by what it does. It runs twice on small networks, and the way their parameters move is compared with
 the ways of a right step and of every step in a table of wrong ones. How it is written does not matter.

@@ -17,6 +17,7 @@ import torch
 
 from helpers.checks import bound as bound_checks
 from helpers.checks import check_discriminator_step, check_generator_step, check_scale_bug, check_vae_loss
+from helpers.checks import debugging as debugging_checks
 from helpers.checks import divergence as divergence_checks
 from helpers.checks import frame as frame_checks
 from helpers.checks import game as game_checks
@@ -83,6 +84,7 @@ def all_messages() -> list[str]:
     tables += [game_checks.POINT_WAYS, game_checks.VALUE_WAYS, game_checks.STEP_WAYS]
     tables += [divergence_checks.KL_WAYS, divergence_checks.JS_WAYS]
     tables += [*bound_checks.KL_TABLES, *bound_checks.ELBO_TABLES]
+    tables += [debugging_checks.DOOR_WAYS, debugging_checks.ENTROPY_WAYS, debugging_checks.ROUND_WAYS]
     return sorted({row.message for table in tables for row in table if row.message})
 
 

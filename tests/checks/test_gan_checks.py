@@ -1,4 +1,4 @@
-"""Both sides of the checks of notebook 05: each right way to write a step passes, each wrong one is called by name."""
+"""Both sides of the checks of notebook 04: each right way to write a step passes, each wrong one is called by name."""
 
 import copy
 import itertools
@@ -11,6 +11,7 @@ from torch.distributions import Bernoulli
 
 from helpers.checks import check_discriminator_step, check_generator_step
 from helpers.checks import gan as checks
+from helpers.gan import discriminator_loss, non_saturating
 from helpers.gan.steps import discriminator_step, generator_step
 
 
@@ -784,7 +785,9 @@ def test_a_notebook_in_no_grad_mode_gets_the_same_answer():
 
 
 def test_the_solutions_in_the_notebook_pass():
-    names = folded_solutions("05_gan_on_digits", torch=torch, softplus=F.softplus)
+    names = folded_solutions(
+        "04_first_gan", torch=torch, discriminator_loss=discriminator_loss, non_saturating=non_saturating
+    )
     assert check_discriminator_step(names["my_discriminator_step"]).kind == "right"
     assert check_generator_step(names["my_generator_step"]).kind == "right"
 

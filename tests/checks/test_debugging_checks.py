@@ -1,0 +1,388 @@
+"""Both sides of the checks of notebook 05's bug hunts: right answers pass, each wrong one is called by its name."""
+
+import copy
+import time
+
+import pytest
+import torch
+import torch.nn.functional as F
+from folded_solutions import folded_solutions
+from torch.nn.functional import softplus
+
+from helpers.checks import check_bce_by_hand, check_data_door, check_round
+from helpers.checks import debugging as checks
+from helpers.gan import discriminator_step, generator_step
+
+
+@pytest.fixture(params=[torch.float32, torch.float64], ids=["float32", "float64"])
+def dtype(request):
+    torch.set_default_dtype(request.param)
+    yield request.param
+    torch.set_default_dtype(torch.float32)
+
+
+# A: the door of the data
+
+DOOR_RIGHT = {
+    "stretch": lambda x: 2 * (x.unsqueeze(1).float() / 255) - 1,
+    "half of 255": lambda x: x[:, None].float() / 127.5 - 1,
+    "centred": lambda x: (x.view(len(x), 1, 28, 28).to(torch.float32) - 127.5) / 127.5,
+    "lerp": lambda x: torch.lerp(-torch.ones(1).float(), torch.ones(1).float(), x.unsqueeze(1).float() / 255),
+    "by doubles": lambda x: (x.unsqueeze(1).double() / 255 * 2 - 1).float(),
+    "by integers": lambda x: (2 * x.unsqueeze(1).int() - 255).float() / 255,
+    "by table": lambda x: torch.linspace(-1, 1, 256, dtype=torch.float32)[x.long()].unsqueeze(1),
+    "one by one": lambda x: torch.stack([(2 * image.float() / 255 - 1)[None] for image in x]),
+    "clamped": lambda x: (2 * x.unsqueeze(1).float() / 255 - 1).clamp(-1, 1),
+}
+
+
+def in_place(x):
+    x //= 2
+    return x.unsqueeze(1).float() / 63.5 - 1
+
+
+DOOR_WRONG = {
+    "as shown": (lambda x: x.unsqueeze(1).float() / 255, "zero_to_one", "between 0 and 1"),
+    "raw": (lambda x: x.unsqueeze(1).float(), "raw", "255"),
+    "not divided": (lambda x: 2 * x.unsqueeze(1).float() - 1, "no_scale", "509"),
+    "whole numbers": (lambda x: (x * 2).unsqueeze(1).float() / 255 - 1, "wraps", "start again at 0"),
+    "mirrored": (lambda x: 1 - 2 * x.unsqueeze(1).float() / 255, "negative", "changed places"),
+    "half": (lambda x: x.unsqueeze(1).float() / 255 - 0.5, "half_range", "half"),
+    "twice": (lambda x: 2 * x.unsqueeze(1).float() / 255**2 - 1, "twice", "done twice"),
+    "shifted": (lambda x: x.unsqueeze(1).float() / 255 - 1, "shift_only", "not stretched"),
+    "its maximum": (lambda x: 2 * x.unsqueeze(1).float() / x.max() - 1, "batch_range", "images at hand"),
+    "its range": (
+        lambda x: (2 * (x.float() - x.min()) / (x.max() - x.min()) - 1).unsqueeze(1),
+        "batch_range",
+        "neighbours",
+    ),
+    "each image": (
+        lambda x: torch.stack([2 * (i.float() - i.min()) / (i.max() - i.min()) - 1 for i in x]).unsqueeze(1),
+        "image_range",
+        "faint digit",
+    ),
+    "standardised": (
+        lambda x: ((x.float() - x.float().mean()) / x.float().std()).unsqueeze(1),
+        "standardised",
+        "fixed ends",
+    ),
+    "as for a classifier": (
+        lambda x: (x.unsqueeze(1).float() / 255 - 0.1307) / 0.3081,
+        "standardised",
+        "2.8",
+    ),
+    "of 256": (lambda x: 2 * x.unsqueeze(1).float() / 256 - 1, "values", "0.992"),
+    "of 127": (lambda x: x.unsqueeze(1).float() / 127 - 1, "values", "1.008"),
+    "tanh": (lambda x: (2 * x.unsqueeze(1).float() / 255 - 1).tanh(), "values", "0.76"),
+    "no channel": (lambda x: 2 * x.float() / 255 - 1, "shape", "channels"),
+    "channel last": (lambda x: 2 * x[..., None].float() / 255 - 1, "shape", "before height"),
+    "channel first": (lambda x: 2 * x[None].float() / 255 - 1, "shape", "images come first"),
+    "flat": (lambda x: 2 * x.flatten(1).float() / 255 - 1, "shape", "rows and columns"),
+    "double": (lambda x: 2 * x.unsqueeze(1).double() / 255 - 1, "dtype", "float64"),
+    "in place": (in_place, "changed_input", "changes the pixels"),
+    "numpy": (lambda x: x.numpy() / 127.5 - 1, "type", "tensor"),
+    "nan": (lambda x: 2 * x.unsqueeze(1).float() / 255 - 1 + float("nan"), "nan", "NaN"),
+    "nothing": (lambda x: None, "none", "return"),
+}
+
+# B: a cross-entropy written by hand
+
+ENTROPY_RIGHT = {
+    "squeezed": lambda a, y: (softplus(a.squeeze(1)) - y * a.squeeze(1)).mean(),
+    "labels lifted": lambda a, y: (softplus(a) - y[:, None] * a).mean(),
+    "viewed": lambda a, y: (softplus(a) - y.view_as(a) * a).mean(),
+    "flattened": lambda a, y: F.binary_cross_entropy_with_logits(a.flatten(), y),
+    "library": lambda a, y: F.binary_cross_entropy_with_logits(a, y.unsqueeze(1)),
+    "two terms": lambda a, y: (y * softplus(-a[:, 0]) + (1 - y) * softplus(a[:, 0])).mean(),
+    "signs": lambda a, y: softplus((1 - 2 * y) * a[:, 0]).mean(),
+    "log sigmoid": lambda a, y: -(y * F.logsigmoid(a[:, 0]) + (1 - y) * F.logsigmoid(-a[:, 0])).mean(),
+    "dot": lambda a, y: (softplus(a).sum() - y @ a[:, 0]) / len(a),
+    "distribution": lambda a, y: -torch.distributions.Bernoulli(logits=a[:, 0]).log_prob(y).mean(),
+    "in double": lambda a, y: (softplus(a[:, 0].double()) - y * a[:, 0].double()).mean(),
+    "permuted": lambda a, y: F.binary_cross_entropy_with_logits(a[:, 0].flip(0), y.flip(0)),
+}
+
+
+def by_probabilities(a, y):
+    d = a[:, 0].sigmoid()
+    return -(y * d.log() + (1 - y) * (1 - d).log()).mean()
+
+
+ENTROPY_WRONG = {
+    "as shown": (lambda a, y: (softplus(a) - y * a).mean(), "broadcast", "every label"),
+    "the other way": (
+        lambda a, y: (softplus(a[:, 0]) - y[:, None] * a[:, 0]).mean(),
+        "broadcast",
+        "every label",
+    ),
+    "sum": (lambda a, y: (softplus(a[:, 0]) - y * a[:, 0]).sum(), "sum", "mean"),
+    "labels turned": (
+        lambda a, y: (softplus(a[:, 0]) - (1 - y) * a[:, 0]).mean(),
+        "labels",
+        "changed places",
+    ),
+    "sign": (lambda a, y: -(softplus(a[:, 0]) - y * a[:, 0]).mean(), "sign", "sign"),
+    "plus": (lambda a, y: (softplus(a[:, 0]) + y * a[:, 0]).mean(), "sign", "rises"),
+    "inner sign": (lambda a, y: (softplus(-a[:, 0]) - y * a[:, 0]).mean(), "softplus_sign", "softplus"),
+    "all fake": (lambda a, y: softplus(a).mean(), "one_label", "as fakes"),
+    "all real": (lambda a, y: softplus(-a).mean(), "one_label", "real images"),
+    "twice": (
+        lambda a, y: F.binary_cross_entropy_with_logits(a.sigmoid()[:, 0], y),
+        "sigmoid_twice",
+        "twice",
+    ),
+    "squares": (lambda a, y: (a.sigmoid()[:, 0] - y).square().mean(), "squares", "squared"),
+    "bits": (
+        lambda a, y: F.binary_cross_entropy_with_logits(a[:, 0], y) / torch.tensor(2.0).log(),
+        "base_2",
+        "bits",
+    ),
+    "half": (lambda a, y: F.binary_cross_entropy_with_logits(a[:, 0], y) / 2, "value", "log 2"),
+    "one an image": (lambda a, y: softplus(a[:, 0]) - y * a[:, 0], "shape", "become one"),
+    "a column": (lambda a, y: softplus(a) - y[:, None] * a, "shape", "become one"),
+    "a square": (lambda a, y: softplus(a) - y * a, "shape", "every label"),
+    "squeezed to nothing": (
+        lambda a, y: (
+            (softplus(a.squeeze()) - y * a.squeeze()) if len(a) > 1 else 2 * softplus(a[0] * y)
+        ).mean(),
+        "batch_of_one",
+        "one image",
+    ),
+    "probabilities": (by_probabilities, "tails", "rounded"),
+    "logits as probabilities": (lambda a, y: F.binary_cross_entropy(a[:, 0], y), "logits", "logits"),
+    "sizes": (lambda a, y: F.binary_cross_entropy_with_logits(a, y), "raised", "shapes"),
+    "item": (lambda a, y: F.binary_cross_entropy_with_logits(a[:, 0], y).item(), "type", "tensor"),
+    "detached": (
+        lambda a, y: F.binary_cross_entropy_with_logits(a[:, 0], y).detach(),
+        "detached",
+        "gradient",
+    ),
+}
+
+# C: a round
+
+
+def by_steps(generator, discriminator, g_optimiser, d_optimiser, real, z):
+    discriminator_step(generator, discriminator, d_optimiser, real, z[0])
+    return generator_step(generator, discriminator, g_optimiser, z[1])
+
+
+def cleared_at_the_start(generator, discriminator, g_optimiser, d_optimiser, real, z):
+    g_optimiser.zero_grad()
+    d_optimiser.zero_grad()
+    with torch.no_grad():
+        fake = generator(z[0])
+    (softplus(-discriminator(real)) + softplus(discriminator(fake))).mean().backward()
+    d_optimiser.step()
+    softplus(-discriminator(generator(z[1]))).mean().backward()
+    g_optimiser.step()
+    return True
+
+
+def not_cut_but_cleared(generator, discriminator, g_optimiser, d_optimiser, real, z):
+    loss = softplus(-discriminator(real)).mean() + softplus(discriminator(generator(z[0]))).mean()
+    discriminator.zero_grad()
+    loss.backward()
+    d_optimiser.step()
+    g_loss = softplus(-discriminator(generator(z[1]))).mean()
+    generator.zero_grad(set_to_none=False)
+    g_loss.backward()
+    g_optimiser.step()
+    return loss.item(), g_loss.item()
+
+
+def cleared_afterwards_too(generator, discriminator, g_optimiser, d_optimiser, real, z):
+    for optimiser in (g_optimiser, d_optimiser):
+        optimiser.zero_grad()
+    by_steps(generator, discriminator, g_optimiser, d_optimiser, real, z)
+    for optimiser in (g_optimiser, d_optimiser):
+        optimiser.zero_grad()
+    return {"d_loss": 0.0}
+
+
+def with_autograd_grad(generator, discriminator, g_optimiser, d_optimiser, real, z):
+    for network, optimiser, loss in (
+        (discriminator, d_optimiser, lambda: F.softplus(-discriminator(real)).mean()
+         + F.softplus(discriminator(generator(z[0]))).mean()),
+        (generator, g_optimiser, lambda: F.softplus(-discriminator(generator(z[1]))).mean()),
+    ):  # fmt: skip
+        parameters = list(network.parameters())
+        for parameter, gradient in zip(parameters, torch.autograd.grad(loss(), parameters), strict=True):
+            parameter.grad = gradient
+        optimiser.step()
+    return z
+
+
+def with_labels(generator, discriminator, g_optimiser, d_optimiser, real, z):
+    bce = F.binary_cross_entropy_with_logits
+    images = torch.cat([real, generator(z[0]).detach()])
+    labels = torch.cat([torch.ones(len(real)), torch.zeros(len(real))])
+    d_optimiser.zero_grad()
+    (2 * bce(discriminator(images), labels)).backward()
+    d_optimiser.step()
+    g_optimiser.zero_grad()
+    bce(discriminator(generator(z[1])), torch.ones(len(real))).backward()
+    g_optimiser.step()
+    return 0
+
+
+ROUND_RIGHT = [
+    checks._round(),
+    by_steps,
+    cleared_at_the_start,
+    not_cut_but_cleared,
+    cleared_afterwards_too,
+    with_autograd_grad,
+    with_labels,
+]
+
+
+def as_shown(generator, discriminator, g_optimiser, d_optimiser, real, z):
+    d_loss = softplus(-discriminator(real)).mean() + softplus(discriminator(generator(z[0]))).mean()
+    d_loss.backward()
+    d_optimiser.step()
+    g_loss = softplus(-discriminator(generator(z[1]))).mean()
+    g_loss.backward()
+    g_optimiser.step()
+    return d_loss, g_loss
+
+
+def g_is_cut(generator, discriminator, g_optimiser, d_optimiser, real, z):
+    d_optimiser.zero_grad()
+    g_optimiser.zero_grad()
+    (softplus(-discriminator(real)) + softplus(discriminator(generator(z[0]).detach()))).mean().backward()
+    d_optimiser.step()
+    g_optimiser.zero_grad()
+    softplus(-discriminator(generator(z[1]).detach())).mean().backward()
+    g_optimiser.step()
+    return 0
+
+
+def leaves_d_frozen(generator, discriminator, g_optimiser, d_optimiser, real, z):
+    result = by_steps(generator, discriminator, g_optimiser, d_optimiser, real, z)
+    discriminator.requires_grad_(False)
+    return result
+
+
+def leaves_g_in_eval(generator, discriminator, g_optimiser, d_optimiser, real, z):
+    result = by_steps(generator, discriminator, g_optimiser, d_optimiser, real, z)
+    generator.eval()
+    return result
+
+
+def steps_swapped(generator, discriminator, g_optimiser, d_optimiser, real, z):
+    return by_steps(generator, discriminator, d_optimiser, g_optimiser, real, z)
+
+
+def divided(generator, discriminator, g_optimiser, d_optimiser, real, z):
+    return checks._round(g_loss=lambda f: softplus(-f).mean() / 3)(
+        generator, discriminator, g_optimiser, d_optimiser, real, z
+    )
+
+
+ROUND_WRONG = [
+    (as_shown, "not_cleared", "both losses"),
+    (checks._round(clear=()), "not_cleared", "pile up"),
+    (checks._round(clear=("g",)), "d_not_cleared", "D's step"),
+    (checks._round(clear=("d",)), "g_not_cleared", "G's step"),
+    (checks._round(clear=("d",), cut=False), "g_not_cleared", "runs on into G"),
+    (checks._round(noise=(0, 0)), "noise", "Both steps use `z[0]`"),
+    (checks._round(noise=(1, 1)), "noise", "Both steps use `z[1]`"),
+    (checks._round(noise=(1, 0)), "noise", "changed places"),
+    (checks._round(old_d=True), "old_d", "before this round"),
+    (checks._round(g_first=True), "g_first", "G moves before D"),
+    (checks._round(g_loss=lambda f: -softplus(f).mean()), "minimax", "minimax"),
+    (checks._round(g_loss=lambda f: softplus(f).mean()), "g_labels", "called fake"),
+    (checks._round(d_loss=lambda r, f: (softplus(r) + softplus(-f)).mean()), "d_labels", "turned"),
+    (checks._round(d_loss=lambda r, f: softplus(-r).mean()), "no_fakes", "fakes out"),
+    (checks._round(d_loss=lambda r, f: softplus(f).mean()), "no_reals", "reals out"),
+    (
+        checks._round(lambda r, f: (softplus(-r) + softplus(f)).sum(), lambda f: softplus(-f).sum()),
+        "sum",
+        "summed",
+    ),
+    (checks._round(both=True), "d_moved", "D moves in G's step"),
+    (checks._one_step_each, "two_steps", "two steps"),
+    (checks._two_on_reals, "two_steps", "same reals"),
+    (g_is_cut, "still", "G does not move"),
+    (leaves_d_frozen, "left_frozen", "frozen"),
+    (leaves_g_in_eval, "left_in_eval", "evaluation mode"),
+    (steps_swapped, "still", "does not move"),
+    (divided, "update", "G moved"),
+]
+
+
+@pytest.mark.parametrize("name", DOOR_RIGHT)
+def test_right_doors_pass(name, dtype):
+    assert check_data_door(DOOR_RIGHT[name]).kind == "right"
+
+
+@pytest.mark.parametrize("name", ENTROPY_RIGHT)
+def test_right_cross_entropies_pass(name, dtype):
+    assert check_bce_by_hand(ENTROPY_RIGHT[name]).kind == "right"
+
+
+@pytest.mark.parametrize("play", ROUND_RIGHT)
+def test_right_rounds_pass(play, dtype):
+    assert check_round(play).kind == "right", check_round(play)
+
+
+def test_half_of_ds_loss_is_remarked_on():
+    feedback = check_round(checks._round(d_loss=lambda r, f: checks._d_loss(r, f) / 2))
+    assert feedback.ok and feedback.kind == "half"
+
+
+@pytest.mark.parametrize("name", DOOR_WRONG)
+def test_wrong_doors_are_called_by_name(name):
+    prepare, kind, phrase = DOOR_WRONG[name]
+    feedback = check_data_door(prepare)
+    assert not feedback.ok and feedback.kind == kind and phrase in feedback.message, feedback
+
+
+@pytest.mark.parametrize("name", ENTROPY_WRONG)
+def test_wrong_cross_entropies_are_called_by_name(name, dtype):
+    loss, kind, phrase = ENTROPY_WRONG[name]
+    feedback = check_bce_by_hand(loss)
+    assert not feedback.ok and feedback.kind == kind and phrase in feedback.message, feedback
+
+
+@pytest.mark.parametrize(("play", "kind", "phrase"), ROUND_WRONG)
+def test_wrong_rounds_are_called_by_name(play, kind, phrase, dtype):
+    feedback = check_round(play)
+    assert not feedback.ok and feedback.kind == kind and phrase in feedback.message, feedback
+
+
+def loops(*_):
+    while True:
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("check", [check_data_door, check_bce_by_hand, check_round])
+def test_nothing_written_and_what_can_happen_to_any_function(check, monkeypatch):
+    def stub(*_):
+        return ...
+
+    def stops(*_):
+        raise RuntimeError("Hands are full.")
+
+    assert check(stub).kind == "stub" and check(...).kind == "stub" and check(3).kind == "signature"
+    assert check(stops).kind == "raised"
+    monkeypatch.setattr("helpers.checks.frame.SECONDS", 0.2)
+    monkeypatch.setattr(checks.Answer.__init__, "__defaults__", (0.2,))
+    assert check(loops).kind == "slow"
+
+
+def test_a_check_takes_less_than_a_second_and_leaves_random_numbers_alone():
+    state = torch.get_rng_state()
+    start = time.process_time()
+    check_round(copy.copy(by_steps))
+    check_data_door(DOOR_RIGHT["stretch"])
+    check_bce_by_hand(ENTROPY_RIGHT["squeezed"])
+    assert time.process_time() - start < 3 and torch.equal(state, torch.get_rng_state())
+
+
+def test_folded_solutions_pass_and_what_is_shown_does_not():
+    mine = folded_solutions("05_gan_on_digits", torch=torch, softplus=softplus)
+    assert check_data_door(mine["my_prepare"]).kind == "right"
+    assert check_bce_by_hand(mine["my_cross_entropy"]).kind == "right"
+    assert check_round(mine["my_round"]).kind == "right"
