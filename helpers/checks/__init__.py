@@ -1,5 +1,6 @@
 """Feedback on learners' answers: every correct way of writing one is accepted, a mistake is called by its name."""
 
+from helpers.checks.better_games import check_gradient_penalty, check_hinge_loss, check_wasserstein_1d
 from helpers.checks.bound import check_elbo, check_gaussian_kl
 from helpers.checks.debugging import check_bce_by_hand, check_data_door, check_round
 from helpers.checks.divergence import check_discrete_kl, check_js
@@ -18,10 +19,13 @@ __all__ = [
     "check_extragradient_step",
     "check_gaussian_kl",
     "check_generator_step",
+    "check_gradient_penalty",
+    "check_hinge_loss",
     "check_js",
     "check_optimal_discriminator",
     "check_optimal_value",
     "check_round",
     "check_scale_bug",
     "check_vae_loss",
+    "check_wasserstein_1d",
 ]

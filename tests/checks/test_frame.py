@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.checks import better_games as better_games_checks
 from helpers.checks import bound as bound_checks
 from helpers.checks import check_discriminator_step, check_generator_step, check_scale_bug, check_vae_loss
 from helpers.checks import debugging as debugging_checks
@@ -85,6 +86,11 @@ def all_messages() -> list[str]:
     tables += [divergence_checks.KL_WAYS, divergence_checks.JS_WAYS]
     tables += [*bound_checks.KL_TABLES, *bound_checks.ELBO_TABLES]
     tables += [debugging_checks.DOOR_WAYS, debugging_checks.ENTROPY_WAYS, debugging_checks.ROUND_WAYS]
+    tables += [
+        better_games_checks.PENALTY_WAYS,
+        better_games_checks.HINGE_WAYS,
+        better_games_checks.LINE_WAYS,
+    ]
     return sorted({row.message for table in tables for row in table if row.message})
 
 
