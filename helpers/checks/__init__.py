@@ -7,11 +7,14 @@ from helpers.checks.divergence import check_discrete_kl, check_js
 from helpers.checks.frame import Feedback
 from helpers.checks.game import check_extragradient_step, check_optimal_discriminator, check_optimal_value
 from helpers.checks.gan import check_discriminator_step, check_generator_step
+from helpers.checks.images import check_average_update, check_conditional_input
 from helpers.checks.vae import check_scale_bug, check_vae_loss
 
 __all__ = [
     "Feedback",
+    "check_average_update",
     "check_bce_by_hand",
+    "check_conditional_input",
     "check_data_door",
     "check_discrete_kl",
     "check_discriminator_step",

@@ -23,6 +23,7 @@ from helpers.checks import divergence as divergence_checks
 from helpers.checks import frame as frame_checks
 from helpers.checks import game as game_checks
 from helpers.checks import gan as gan_checks
+from helpers.checks import images as image_checks
 from helpers.checks import vae as vae_checks
 from helpers.checks.frame import Answer, Feedback, Mistake, gives_feedback, number, tensor
 
@@ -91,6 +92,7 @@ def all_messages() -> list[str]:
         better_games_checks.HINGE_WAYS,
         better_games_checks.LINE_WAYS,
     ]
+    tables += [image_checks.LABEL_WAYS, image_checks.AVERAGE_WAYS]
     return sorted({row.message for table in tables for row in table if row.message})
 
 
