@@ -2,6 +2,7 @@
 
 from helpers.checks.better_games import check_gradient_penalty, check_hinge_loss, check_wasserstein_1d
 from helpers.checks.bound import check_elbo, check_gaussian_kl
+from helpers.checks.coverage import check_mode_coverage
 from helpers.checks.debugging import check_bce_by_hand, check_data_door, check_round
 from helpers.checks.divergence import check_discrete_kl, check_js
 from helpers.checks.frame import Feedback
@@ -25,6 +26,7 @@ __all__ = [
     "check_gradient_penalty",
     "check_hinge_loss",
     "check_js",
+    "check_mode_coverage",
     "check_optimal_discriminator",
     "check_optimal_value",
     "check_round",

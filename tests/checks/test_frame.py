@@ -18,6 +18,7 @@ import torch
 from helpers.checks import better_games as better_games_checks
 from helpers.checks import bound as bound_checks
 from helpers.checks import check_discriminator_step, check_generator_step, check_scale_bug, check_vae_loss
+from helpers.checks import coverage as coverage_checks
 from helpers.checks import debugging as debugging_checks
 from helpers.checks import divergence as divergence_checks
 from helpers.checks import frame as frame_checks
@@ -92,7 +93,7 @@ def all_messages() -> list[str]:
         better_games_checks.HINGE_WAYS,
         better_games_checks.LINE_WAYS,
     ]
-    tables += [image_checks.LABEL_WAYS, image_checks.AVERAGE_WAYS]
+    tables += [image_checks.LABEL_WAYS, image_checks.AVERAGE_WAYS, coverage_checks.COVERAGE_WAYS]
     return sorted({row.message for table in tables for row in table if row.message})
 
 

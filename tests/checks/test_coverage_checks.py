@@ -1,0 +1,134 @@
+"""Both sides of the check of notebook 07: right ways to count modes pass, each wrong one is called by its name."""
+
+import time
+
+import pytest
+import torch
+
+from helpers.checks import check_mode_coverage
+from helpers.checks import coverage as checks
+from helpers.data import Mixture
+from helpers.metrics import mode_coverage
+
+
+@pytest.fixture(params=[torch.float32, torch.float64], ids=["float32", "float64"])
+def dtype(request):
+    torch.set_default_dtype(request.param)
+    yield request.param
+    torch.set_default_dtype(torch.float32)
+
+
+def by_loop(points, centres, std):
+    good_at = [0] * len(centres)
+    for point in points:
+        distances = [(point - centre).norm().item() for centre in centres]
+        if min(distances) < 3 * std:
+            good_at[distances.index(min(distances))] += 1
+    return sum(count >= 0.02 * len(points) for count in good_at), sum(good_at) / len(points)
+
+
+def by_table(points, centres, std):
+    inside = torch.cdist(points, centres) < 3 * std
+    return (inside.double().mean(0) >= 0.02).sum(), inside.any(1).double().mean()
+
+
+def by_squares(points, centres, std):
+    squares = (points[:, None] - centres).square().sum(2)
+    good = squares.amin(1) < 9 * std**2
+    return [len([k for k in range(len(centres)) if ((squares.argmin(1) == k) & good).sum() >= 0.02 * len(points)]),
+            good.sum() / len(good)]  # fmt: skip
+
+
+def by_one_hot(points, centres, std):
+    near, which = torch.cdist(points, centres).min(1)
+    table = torch.nn.functional.one_hot(which, len(centres)) * (near < 3 * std)[:, None]
+    return {"modes": int((50 * table.sum(0) >= len(points)).sum()), "good": float(table.sum()) / len(points)}
+
+
+def by_histogram(points, centres, std):
+    near, which = torch.cdist(points, centres).min(1)
+    counts = torch.histc(which[near < 3 * std].double(), len(centres), -0.5, len(centres) - 0.5)
+    return torch.tensor([(counts >= 0.02 * len(points)).sum(), counts.sum() / len(points)])
+
+
+def by_helpers(points, centres, std):
+    return mode_coverage(points, Mixture(centres, std))
+
+
+def by_numpy(points, centres, std):
+    distance = ((points.numpy()[:, None] - centres.numpy()) ** 2).sum(2) ** 0.5
+    inside = distance < 3 * std
+    return (inside.mean(0) >= 0.02).sum(), inside.any(1).mean()
+
+
+def permuted(points, centres, std):
+    return by_table(points.flip(0), centres.flip(0), std)
+
+
+RIGHT = [by_loop, by_table, by_squares, by_one_hot, by_histogram, by_helpers, by_numpy, permuted]
+
+
+def shifts(points, centres, std):
+    points += 1
+    return by_table(points - 1, centres, std)
+
+
+WRONG = [
+    (lambda *a: by_table(*a)[::-1], "exchanged", "changed places"),
+    (lambda *a: checks._coverage(*a, of="good"), "of_good", "all points"),
+    (lambda *a: checks._coverage(*a, of="one", least=1), "any_point", "stray"),
+    (lambda *a: checks._coverage(*a, good_at="anywhere"), "all_near", "however far"),
+    (lambda *a: checks._coverage(*a, reach=1.0), "one_sigma", "one standard"),
+    (lambda *a: checks._coverage(*a, reach=2.0), "two_sigma", "two standard"),
+    (lambda p, c, s: checks._coverage(p, c, 1.0), "no_std", "whatever"),
+    (lambda p, c, s: by_table(p, c, (3 * s) ** 0.5 / 3), "squared", "squared"),
+    (lambda p, c, s: by_table(p, c, 3 * s * s), "squared", "squared"),
+    (checks._boxes, "boxes", "discs"),
+    (lambda *a: checks._coverage(*a, least=0.01), "one_percent", "2 %"),
+    (lambda *a: checks._coverage(*a, least=0.2), "twenty_percent", "0.02"),
+    (lambda p, c, s: checks._coverage(p, c, s, least=1 / len(c)), "equal_share", "chance"),
+    (lambda p, c, s: (by_table(p, c, s)[0] / len(c), by_table(p, c, s)[1]), "share_of_modes", "number"),
+    (lambda *a: (by_table(*a)[0], 100 * by_table(*a)[1]), "per_cent", "between 0 and 1"),
+    (lambda *a: (by_table(*a)[0], 1 - by_table(*a)[1]), "bad_share", "not good"),
+    (lambda *a: (by_table(*a)[0] + 1, by_table(*a)[1]), "modes", "is right"),
+    (lambda *a: (by_table(*a)[0], by_table(*a)[1] / 2), "good", "nearest centre"),
+    (lambda *a: by_table(*a)[0], "type", "Two values"),
+    (lambda *a: (by_table(*a)[0], float("nan")), "nan", "NaN"),
+    (shifts, "changed_input", "changes the points"),
+    (lambda *a: None, "none", "return"),
+]
+
+
+@pytest.mark.parametrize("coverage", RIGHT)
+def test_right_ways_pass(coverage, dtype):
+    assert check_mode_coverage(coverage).kind == "right", check_mode_coverage(coverage)
+
+
+@pytest.mark.parametrize(("coverage", "kind", "phrase"), WRONG)
+def test_wrong_ways_are_called_by_name(coverage, kind, phrase, dtype):
+    feedback = check_mode_coverage(coverage)
+    assert not feedback.ok and feedback.kind == kind and phrase in feedback.message, feedback
+
+
+def test_the_cases_tell_every_two_ways_apart():
+    torch.manual_seed(7)
+    cases = checks._cases()
+    answers = [tuple(way.answer(*case) for case in cases) for way in checks.COVERAGE_WAYS]
+    assert len(set(answers)) == len(answers)
+
+
+def test_nothing_written_and_what_can_happen_to_any_function(monkeypatch):
+    def stub(*_):
+        return ...
+
+    def stops(*_):
+        raise RuntimeError("Hands are full.")
+
+    def loops(*_):
+        while True:
+            time.sleep(0.01)
+
+    assert check_mode_coverage(stub).kind == "stub" and check_mode_coverage(3).kind == "signature"
+    assert check_mode_coverage(stops).kind == "raised"
+    monkeypatch.setattr(checks.Answer.__init__, "__defaults__", (0.2,))
+    assert check_mode_coverage(loops).kind == "slow"
