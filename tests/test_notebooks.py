@@ -55,6 +55,15 @@ WRITTEN_ONCE = {
     ("04_first_gan", "helpers.gan.steps"): ["discriminator_step", "generator_step"],
     ("04_first_gan", "helpers.metrics"): ["mode_coverage"],
     ("05_gan_on_digits", "helpers.gan.steps"): ["gan_step", "schedule"],
+    ("08_better_games", "helpers.gan.losses"): [
+        "wasserstein_critic",
+        "hinge_generator",
+        "least_squares_discriminator",
+        "least_squares_generator",
+        "relativistic",
+    ],
+    ("08_better_games", "helpers.gan.penalties"): ["input_gradient", "gradient_norm_squared"],
+    ("08_better_games", "helpers.studies.critics"): ["train_critic"],
     ("10_elbo", "helpers.theory.divergences"): ["normal_kl"],
     ("10_elbo", "helpers.theory.linear_gaussian"): [
         "LinearGaussian",

@@ -5,6 +5,7 @@ import time
 import pytest
 import torch
 import torch.nn.functional as F
+from folded_solutions import folded_solutions
 from scipy.stats import wasserstein_distance
 from torch.autograd import grad
 from torch.nn.functional import relu
@@ -327,3 +328,10 @@ def test_the_three_checks_take_less_than_a_second_each():
     start = time.process_time()
     check_gradient_penalty(usual), check_hinge_loss(HINGE_RIGHT["relu"]), check_wasserstein_1d(wasserstein_1d)
     assert time.process_time() - start < 3
+
+
+def test_the_solutions_in_the_notebook_pass():
+    mine = folded_solutions("08_better_games", torch=torch)
+    assert check_gradient_penalty(mine["my_gradient_penalty"]).kind == "right"
+    assert check_hinge_loss(mine["my_hinge_discriminator"]).kind == "right"
+    assert check_wasserstein_1d(mine["my_wasserstein_1d"]).kind == "right"
