@@ -161,12 +161,15 @@ def helpers_that_pass(lesson, candidates, seconds=3.0):
         raise TooSlow
 
     signal.signal(signal.SIGALRM, stop)
+    examiner = exam(
+        lesson
+    )  # built before the clock runs: a half-built one would be built anew for each candidate
     passing = []
     for function in graded_functions(source(lesson)):
         for name, candidate in candidates.items():
-            signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)  # again and again: code may catch the first
+            signal.setitimer(signal.ITIMER_REAL, seconds)
             try:
-                if exam(lesson).verdict(function, candidate) is None:
+                if examiner.verdict(function, candidate) is None:
                     passing.append((function, name))
             except BaseException:  # whatever a helper does with these arguments, it is no answer
                 pass
