@@ -50,6 +50,7 @@ WRITTEN_ONCE = {
         "dense_generator",
         "dense_discriminator",
         "article_round",
+        "pairs_lost",
     ],
     ("04_first_gan", "helpers.gan.networks"): ["PointGenerator", "PointDiscriminator"],
     ("04_first_gan", "helpers.gan.steps"): ["discriminator_step", "generator_step"],

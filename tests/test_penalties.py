@@ -23,14 +23,7 @@ from helpers.studies.critics import (
 )
 from helpers.theory import wasserstein_exact
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def random_numbers(seed=0):

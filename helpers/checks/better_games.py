@@ -4,24 +4,15 @@ An answer is judged by its numbers and gradients, compared with a right one and 
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu, softplus
 
-from helpers.checks.frame import Answer, Feedback, Mistake, gives_feedback, number, right, tensor
+from helpers.checks.frame import Answer, Feedback, Mistake, Way, gives_feedback, number, right, tensor
 
 CLOSE = 1e-3  # relative to the largest number: float32 rounds to 1e-6, and two rows of a table differ by over 1e-2
-
-
-class Way(NamedTuple):
-    """A way to answer, and what it deserves to be told."""
-
-    kind: str
-    answer: Callable
-    message: str = ""
 
 
 def _alike(one: Tensor, other: Tensor) -> bool:
@@ -55,11 +46,6 @@ def _slope(critic: nn.Module, x: Tensor, of=torch.sum) -> Tensor:
 
 def _penalty(place=_between, of=torch.sum, score=lambda slope: (slope.norm(dim=1) - 1).square()):
     return lambda critic, real, fake, eps: score(_slope(critic, place(real, fake, eps), of))
-
-
-def _per_coordinate(real: Tensor, fake: Tensor, eps: Tensor) -> Tensor:
-    share = torch.linspace(0, 1, real[0].numel()).view(real.shape[1:]).to(real)
-    return share * real + (1 - share) * fake
 
 
 PENALTY_WAYS = [

@@ -1,20 +1,11 @@
 """Check of notebook 07: how many modes do points cover, and how many of the points are good?"""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from helpers.checks.frame import Answer, Feedback, Mistake, a_or_an, gives_feedback, number, right
-
-
-class Way(NamedTuple):
-    """A way to count, and what it deserves to be told."""
-
-    kind: str
-    answer: Callable
-    message: str = ""
+from helpers.checks.frame import Answer, Feedback, Mistake, Way, a_or_an, gives_feedback, number, right
 
 
 def _coverage(points, centres, std, reach=3.0, least=0.02, of="all", good_at="nearest", strictly=False):

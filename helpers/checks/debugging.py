@@ -5,25 +5,14 @@ An answer is judged by what it gives or does, compared with a right one and with
 
 import copy
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 from torch.nn.functional import softplus
 
-from helpers.checks.frame import Answer, Feedback, Mistake, gives_feedback, right, tensor
-from helpers.checks.gan import IMAGE, LATENT, RATE, SAME, TinyDiscriminator, TinyGenerator
-
-
-class Way(NamedTuple):
-    """A way to answer; `ok` where it may stay, with `message` as a remark."""
-
-    kind: str
-    answer: Callable
-    message: str = ""
-    ok: bool = False
-
+from helpers.checks.frame import Answer, Feedback, Mistake, Way, gives_feedback, right, tensor
+from helpers.checks.gan import IMAGE, LATENT, RATE, TinyDiscriminator, TinyGenerator, same_moves
 
 # A: the door of the data
 
@@ -506,10 +495,6 @@ def _moves(play: Callable, case: tuple) -> Tensor:
     return torch.stack(moves)
 
 
-def _alike(one: Tensor, other: Tensor) -> bool:
-    return bool((one - other).abs().max() <= SAME * other.abs().max())
-
-
 @gives_feedback
 def check_round(play: Callable) -> Feedback:
     """Say whether `play(generator, discriminator, g_optimiser, d_optimiser, real, z)` is one round of the two players.
@@ -528,7 +513,7 @@ def check_round(play: Callable) -> Feedback:
             "nan", "After your round some parameters are NaN or infinite. Where can a logarithm of 0 come in?"
         )
     for way in ROUND_WAYS:
-        if all(_alike(each, _moves(way.answer, case)) for each, case in zip(seen, cases, strict=True)):
+        if all(same_moves(each, _moves(way.answer, case)) for each, case in zip(seen, cases, strict=True)):
             if way.kind == "right" or way.ok:
                 remarks = [(way.kind, way.message)] if way.ok else []
                 return right("Each network moves by its own loss alone, in every round.", remarks)
@@ -542,7 +527,7 @@ def check_round(play: Callable) -> Feedback:
                 f"{name} does not move in your round. Is its way cut by a `detach` or a `no_grad`, is it frozen, or "
                 "does its optimiser never step?",
             )
-    first = all(_alike(each[0], want[0]) for each, want in zip(seen, wanted, strict=True))
+    first = all(same_moves(each[0], want[0]) for each, want in zip(seen, wanted, strict=True))
     if first:
         raise Mistake(
             "second_round", "The first round is right and the second is not: something is left over."
@@ -550,7 +535,7 @@ def check_round(play: Callable) -> Feedback:
     wrong = [
         name
         for name, part in (("G", slice(0, size)), ("D", slice(size, None)))
-        if not _alike(seen[0][0, part], wanted[0][0, part])
+        if not same_moves(seen[0][0, part], wanted[0][0, part])
     ]
     raise Mistake(
         "update",

@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -58,6 +59,15 @@ class Feedback:
             'padding: 0.6em 0.9em; margin: 0.4em 0; max-width: 46em; line-height: 1.5; overflow-wrap: anywhere">'
             f"<strong>{self.verdict}</strong> {message}</div>"
         )
+
+
+class Way(NamedTuple):
+    """A way to answer; `ok` where it may stay, with `message` as a remark."""
+
+    kind: str
+    answer: Callable
+    message: str = ""
+    ok: bool = False
 
 
 class Mistake(Exception):

@@ -485,7 +485,7 @@ def _trace(step: Callable, case: Case, trains: str, calls: int = 2) -> Trace:
     return Trace(torch.tensor(losses, dtype=torch.float64), torch.stack(moves), frozenset(effects))
 
 
-def _same(one: Tensor, other: Tensor) -> bool:
+def same_moves(one: Tensor, other: Tensor) -> bool:
     return bool((one - other).abs().max() <= SAME * other.abs().max())
 
 
@@ -525,7 +525,7 @@ def _judge(answer: Answer, ways: list[Way], trains: str) -> tuple[list[tuple[str
             "earlier gradients, which a new one cannot.",
         )
     torch.manual_seed(6)
-    if not _same(_trace(answer, cases[0], trains).moves, traces[0].moves):
+    if not same_moves(_trace(answer, cases[0], trains).moves, traces[0].moves):
         raise Mistake(
             "noise",
             "Two calls with the same `z` did two different things, so new noise is drawn somewhere: for the "
@@ -549,14 +549,14 @@ def _judge(answer: Answer, ways: list[Way], trains: str) -> tuple[list[tuple[str
 
 def _takes(way: Way, cases: list[Case], traces: list[Trace], trains: str) -> bool:
     return all(
-        _same(seen.moves, _trace(way.step, case, trains).moves)
+        same_moves(seen.moves, _trace(way.step, case, trains).moves)
         for case, seen in zip(cases, traces, strict=True)
     )
 
 
 def _reports(way: Way, cases: list[Case], traces: list[Trace], trains: str) -> bool:
     return all(
-        _same(seen.losses, _trace(way.step, case, trains).losses)
+        same_moves(seen.losses, _trace(way.step, case, trains).losses)
         for case, seen in zip(cases, traces, strict=True)
     )
 
@@ -605,7 +605,7 @@ def _unknown(answer: Answer, best_way: Way, cases: list[Case], traces: list[Trac
             "whole loss, one step.",
         )
     elsewhere = cases[0]._replace(z=cases[0].z.roll(1, dims=1))
-    if _same(_trace(answer, elsewhere, trains).moves, traces[0].moves):
+    if same_moves(_trace(answer, elsewhere, trains).moves, traces[0].moves):
         return Mistake(
             "noise",
             "Your step does the same whatever `z` is. Are the fakes made from the `z` that comes in, and does "
@@ -613,7 +613,7 @@ def _unknown(answer: Answer, best_way: Way, cases: list[Case], traces: list[Trac
         )
     moves = [trace.moves[0] for trace in traces]
     best = [_trace(best_way.step, case, trains).moves[0] for case in cases]
-    if all(map(_same, moves, best)):
+    if all(map(same_moves, moves, best)):
         return Mistake(
             "second_call",
             "The first update is right and the second is not: something is left over from the first. "
@@ -654,7 +654,7 @@ def _in_the_tails(answer: Answer, way: Way, case: Case, trains: str) -> list[tup
             "number: a sigmoid is rounded to 0 or 1, and then comes log 0. There is a "
             "cross-entropy that takes the logits as they are.",
         )
-    if _same(trace.moves, _trace(way.step, case, trains, calls=1).moves):
+    if same_moves(trace.moves, _trace(way.step, case, trains, calls=1).moves):
         return []
     return [
         (

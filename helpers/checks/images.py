@@ -2,22 +2,12 @@
 
 import copy
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from helpers.checks.frame import Answer, Feedback, Mistake, gives_feedback, right, tensor
-
-
-class Way(NamedTuple):
-    """A way to answer, and what it deserves to be told."""
-
-    kind: str
-    answer: Callable
-    message: str = ""
-
+from helpers.checks.frame import Answer, Feedback, Mistake, Way, gives_feedback, right, tensor
 
 # A: a label beside an image
 

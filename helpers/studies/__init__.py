@@ -1,7 +1,11 @@
 """Evidence that needs more than a notebook's minute: scripts that write notebooks/results/, and a way to read it."""
 
 import json
+import platform
+from datetime import date
 from pathlib import Path
+
+import torch
 
 RESULTS = Path(__file__).parents[2] / "notebooks" / "results"
 
@@ -18,3 +22,11 @@ def study(name: str) -> dict:
             "or make it anew with `make studies`."
         )
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_study(name: str, settings: dict, runs: dict[str, list[dict]], **more) -> None:
+    """Write what `study(name)` reads: `settings` with their seeds, versions, date, `runs`, and whatever `more`."""
+    versions = {"python": platform.python_version(), "torch": torch.__version__}
+    content = {"settings": settings, "versions": versions, "date": str(date.today()), "runs": runs} | more
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -3,17 +3,14 @@
 Run `python -m helpers.studies.critics` for the table over seeds (a minute on one core).
 """
 
-import json
-import platform
 from collections.abc import Callable
-from datetime import date
 
 import torch
 from torch import Tensor, nn
 
 from helpers.data.points import ring
 from helpers.gan import gradient_norm_squared, gradient_penalty, wasserstein_critic
-from helpers.studies import RESULTS
+from helpers.studies import write_study
 from helpers.theory import wasserstein_exact
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -138,14 +135,7 @@ def main() -> None:
         row: [measure(*problem(seed), seed, **settings) for seed in SEEDS]
         for row, (problem, settings) in rows.items()
     }
-    content = {
-        "settings": {"seeds": SEEDS} | {row: settings for row, (_, settings) in rows.items()},
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "date": str(date.today()),
-        "runs": runs,
-    }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "critics.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_study("critics", {"seeds": SEEDS} | {row: settings for row, (_, settings) in rows.items()}, runs)
     for row, measured in runs.items():
         columns = {key: torch.tensor([run[key] for run in measured]) for key in measured[0]}
         print(f"{row:28}", *(f"{key} {c.mean():.4g} ± {c.std():.2g}  " for key, c in columns.items()))

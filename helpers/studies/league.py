@@ -3,11 +3,8 @@
 `python -m helpers.studies.league` plays it, a quarter of an hour on one core.
 """
 
-import json
-import platform
 import statistics
 import time
-from datetime import date
 from functools import cache
 from itertools import product
 
@@ -34,7 +31,7 @@ from helpers.gan import (
 )
 from helpers.metrics import mode_coverage
 from helpers.plotting import COLOURS, Picture, new_figure, picture
-from helpers.studies import RESULTS
+from helpers.studies import write_study
 from helpers.theory import wasserstein_exact
 
 ROUNDS = 6000  # of the cheapest game: its arithmetic is everybody's budget
@@ -269,16 +266,8 @@ def main() -> None:
     floor = [judge(grid().sample(POINTS, torch.Generator().manual_seed(seed)), seed) for seed in SEEDS]
     settings = {"seeds": SEEDS, "validation_seed": VALIDATION_SEED, "rounds": ROUNDS, "batch": BATCH}
     settings |= {"points": POINTS, "chosen": chosen}
-    content = {
-        "settings": settings,
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "date": str(date.today()),
-        "runs": {"data against data": floor} | runs,
-        "equal_rounds": equal_rounds,
-        "tries": tried,
-    }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "league.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    runs = {"data against data": floor} | runs
+    write_study("league", settings, runs, equal_rounds=equal_rounds, tries=tried)
     print(f"{time.process_time() - start:.0f} CPU seconds, data against data", *floor, sep="\n  ")
 
 

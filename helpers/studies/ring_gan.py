@@ -1,15 +1,11 @@
 """Five seeds of the ring of eight with two presets of the GAN lab: `python -m helpers.studies.ring_gan`."""
 
-import json
-import platform
-from datetime import date
-
 import torch
 
 from helpers.data import ring
 from helpers.gan import PointDiscriminator, PointGenerator, discriminator_step, generator_step
 from helpers.metrics import mode_coverage
-from helpers.studies import RESULTS
+from helpers.studies import write_study
 from helpers.widgets.gan_lab import PRESETS
 
 ROUNDS, BATCH, SEEDS = 3000, 128, (0, 1, 2, 3, 4)
@@ -51,10 +47,7 @@ def main() -> None:
     runs = {preset: [ring_run(preset, seed) for seed in SEEDS] for preset in ("recommended", "collapses")}
     settings = {"rounds": ROUNDS, "batch": BATCH, "seeds": SEEDS}
     settings |= {preset: vars(PRESETS[preset]) for preset in runs}
-    versions = {"python": platform.python_version(), "torch": torch.__version__}
-    content = {"settings": settings, "versions": versions, "date": str(date.today()), "runs": runs}
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "ring_gan.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_study("ring_gan", settings, runs)
     for preset, rows in runs.items():
         print(preset, *rows, sep="\n  ")
 

@@ -18,14 +18,6 @@ from helpers.theory import exact_elbo, kl_to_posterior
 from helpers.vae import gaussian_kl
 
 
-@pytest.fixture(params=[torch.float32, torch.float64], ids=["float32", "float64"])
-def dtype(request):
-    """The notebook's default dtype, in which a learner's own constants are made."""
-    torch.set_default_dtype(request.param)
-    yield request.param
-    torch.set_default_dtype(torch.float32)
-
-
 @functools.cache
 def judged(check, answer):
     """What `check` says of `answer` in float32, asked once."""

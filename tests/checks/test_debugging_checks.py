@@ -13,14 +13,6 @@ from helpers.checks import check_bce_by_hand, check_data_door, check_round
 from helpers.checks import debugging as checks
 from helpers.gan import discriminator_step, generator_step
 
-
-@pytest.fixture(params=[torch.float32, torch.float64], ids=["float32", "float64"])
-def dtype(request):
-    torch.set_default_dtype(request.param)
-    yield request.param
-    torch.set_default_dtype(torch.float32)
-
-
 # A: the door of the data
 
 DOOR_RIGHT = {
@@ -350,26 +342,6 @@ def test_wrong_cross_entropies_are_called_by_name(name, dtype):
 def test_wrong_rounds_are_called_by_name(play, kind, phrase, dtype):
     feedback = check_round(play)
     assert not feedback.ok and feedback.kind == kind and phrase in feedback.message, feedback
-
-
-def loops(*_):
-    while True:
-        time.sleep(0.01)
-
-
-@pytest.mark.parametrize("check", [check_data_door, check_bce_by_hand, check_round])
-def test_nothing_written_and_what_can_happen_to_any_function(check, monkeypatch):
-    def stub(*_):
-        return ...
-
-    def stops(*_):
-        raise RuntimeError("Hands are full.")
-
-    assert check(stub).kind == "stub" and check(...).kind == "stub" and check(3).kind == "signature"
-    assert check(stops).kind == "raised"
-    monkeypatch.setattr("helpers.checks.frame.SECONDS", 0.2)
-    monkeypatch.setattr(checks.Answer.__init__, "__defaults__", (0.2,))
-    assert check(loops).kind == "slow"
 
 
 def test_a_check_takes_less_than_a_second_and_leaves_random_numbers_alone():

@@ -22,14 +22,6 @@ from helpers.checks.divergence import check_discrete_kl, check_js
 from helpers.checks.game import _by, _right
 
 
-@pytest.fixture(params=[torch.float32, torch.float64], ids=["float32", "float64"])
-def dtype(request):
-    """The notebook's default dtype, in which a learner's own constants are made."""
-    torch.set_default_dtype(request.param)
-    yield request.param
-    torch.set_default_dtype(torch.float32)
-
-
 def names(rows):
     return [f"{row[1]}-{n}" for n, row in enumerate(rows)]
 

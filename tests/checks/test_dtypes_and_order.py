@@ -3,7 +3,6 @@
 import pytest
 import test_gan_checks as gan_answers
 import test_vae_checks as vae_answers
-import torch
 
 from helpers.checks import check_discriminator_step, check_generator_step, check_vae_loss
 from helpers.checks import gan as gan_checks
@@ -37,14 +36,6 @@ LIBRARIES = {
         vae_answers.WRONG,
     ),
 }
-
-
-@pytest.fixture(params=[torch.float32, torch.float64], ids=["float32", "float64"])
-def dtype(request):
-    """The notebook's default dtype, in which a learner's own constants are made."""
-    torch.set_default_dtype(request.param)
-    yield request.param
-    torch.set_default_dtype(torch.float32)
 
 
 @pytest.fixture(params=["as they come", "reversed", "rolled"])

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+import helpers.checks
 from helpers.checks import better_games as better_games_checks
 from helpers.checks import bound as bound_checks
 from helpers.checks import check_discriminator_step, check_generator_step, check_scale_bug, check_vae_loss
@@ -518,3 +519,25 @@ def test_docstrings_are_whole_sentences():
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
                 assert not re.search(r'\s"\n\s*"', ast.get_docstring(node) or ""), ast.get_docstring(node)
+
+
+# What can happen to any function, in every check that takes one
+
+
+@pytest.mark.parametrize("name", sorted({*helpers.checks.__all__} - {"Feedback", "check_scale_bug"}))
+def test_every_check_tells_what_can_happen_to_any_function(name, monkeypatch):
+    def stub(*_):
+        return ...
+
+    def stops(*_):
+        raise RuntimeError("Hands are full.")
+
+    def loops(*_):
+        while True:
+            time.sleep(0.01)
+
+    check = getattr(helpers.checks, name)
+    assert check(stub).kind == "stub" and check(...).kind == "stub" and check(3).kind == "signature"
+    assert check(stops).kind == "raised"
+    monkeypatch.setattr(Answer.__init__, "__defaults__", (0.2,))  # seconds
+    assert check(loops).kind == "slow"

@@ -18,14 +18,6 @@ from helpers.checks.game import check_extragradient_step, check_optimal_discrimi
 from helpers.theory import games
 
 
-@pytest.fixture(params=[torch.float32, torch.float64], ids=["float32", "float64"])
-def dtype(request):
-    """The notebook's default dtype, in which a learner's own constants are made."""
-    torch.set_default_dtype(request.param)
-    yield request.param
-    torch.set_default_dtype(torch.float32)
-
-
 def names(rows):
     return [f"{row[1]}-{n}" for n, row in enumerate(rows)]
 

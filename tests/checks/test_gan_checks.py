@@ -15,14 +15,6 @@ from helpers.gan import discriminator_loss, non_saturating
 from helpers.gan.steps import discriminator_step, generator_step
 
 
-@pytest.fixture(params=[torch.float32, torch.float64], ids=["float32", "float64"])
-def dtype(request):
-    """The notebook's default dtype, in which a learner's own constants are made."""
-    torch.set_default_dtype(request.param)
-    yield request.param
-    torch.set_default_dtype(torch.float32)
-
-
 def update(optimiser, loss):
     optimiser.zero_grad()
     loss.backward()
