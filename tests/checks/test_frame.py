@@ -6,6 +6,7 @@ import functools
 import inspect
 import random
 import re
+import signal
 import threading
 import time
 
@@ -430,10 +431,15 @@ def test_the_learner_may_interrupt():
         finally:
             ended.set()
 
-    threading.Timer(0.3, _thread.interrupt_main).start()
-    start = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        check_vae_loss(spins_until_stopped)
+    # A shell starts what runs in the background with interrupts ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Timer(0.3, _thread.interrupt_main).start()
+        start = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            check_vae_loss(spins_until_stopped)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert time.monotonic() - start < 4
     assert ended.is_set()  # it does not go on behind the learner's back
 
