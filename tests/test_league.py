@@ -83,6 +83,13 @@ def test_the_normalised_discriminator_keeps_its_slope():
     x = 3 * torch.randn(2000, 2)
     steepest = gradient_norm_squared(d.eval(), x).max().sqrt()
     assert 1 < steepest <= 10.01
+    assert torch.equal(
+        d(x), 10 * d.inner(x)
+    )  # the inner one's slope is at most 1, by the norms of its layers
+    norms = [
+        torch.linalg.svdvals(layer.weight)[0] for layer in d.inner.net if isinstance(layer, torch.nn.Linear)
+    ]
+    assert max(norms) < 1.001
 
 
 def test_what_the_notebook_tells_of_the_league():

@@ -56,6 +56,17 @@ WRITTEN_ONCE = {
     ("04_first_gan", "helpers.gan.steps"): ["discriminator_step", "generator_step"],
     ("04_first_gan", "helpers.metrics"): ["mode_coverage"],
     ("05_gan_on_digits", "helpers.gan.steps"): ["gan_step", "schedule"],
+    ("07_how_gans_fail", "helpers.theory.dirac"): [
+        "sigma",
+        "dirac_minimax",
+        "dirac_non_saturating",
+        "dirac_wasserstein",
+        "dirac_simultaneous",
+        "dirac_alternating",
+        "dirac_path",
+        "dirac_eigenvalues",
+    ],
+    ("07_how_gans_fail", "helpers.diagnosis"): ["signs", "diagnose"],
     ("08_better_games", "helpers.gan.losses"): [
         "wasserstein_critic",
         "hinge_generator",
@@ -65,6 +76,19 @@ WRITTEN_ONCE = {
     ],
     ("08_better_games", "helpers.gan.penalties"): ["input_gradient", "gradient_norm_squared"],
     ("08_better_games", "helpers.studies.critics"): ["train_critic"],
+    ("06_dcgan_and_conditional_gan", "helpers.gan.augment"): ["shift", "Augmented"],
+    ("06_dcgan_and_conditional_gan", "helpers.gan.averaging"): [
+        "average_of",
+        "update_average",
+        "refresh_statistics",
+    ],
+    ("06_dcgan_and_conditional_gan", "helpers.gan.conditional"): [
+        "ConditionalGenerator",
+        "ConditionalDiscriminator",
+        "conditional_step",
+    ],
+    ("06_dcgan_and_conditional_gan", "helpers.studies.dcgan"): ["plain_discriminator"],
+    ("06_dcgan_and_conditional_gan", "helpers.studies.conditional_gan"): ["obedience", "within_class"],
     ("10_elbo", "helpers.theory.divergences"): ["normal_kl"],
     ("10_elbo", "helpers.theory.linear_gaussian"): [
         "LinearGaussian",

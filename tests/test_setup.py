@@ -232,7 +232,7 @@ def test_the_first_notebook_is_where_lab_and_binder_look_for_it():
 FLOORS = {
     "training": 1, "theory": 1, "data": 1,
     "gan": 2, "vae": 2, "hybrid": 2.5,
-    "plotting": 3, "metrics": 3,
+    "plotting": 3, "metrics": 3, "diagnosis": 3,
     "widgets": 4, "checks": 4,
     "bench": 5, "studies": 5,
 }  # fmt: skip

@@ -4,6 +4,7 @@ from helpers.checks.better_games import check_gradient_penalty, check_hinge_loss
 from helpers.checks.bound import check_elbo, check_gaussian_kl
 from helpers.checks.coverage import check_mode_coverage
 from helpers.checks.debugging import check_bce_by_hand, check_data_door, check_round
+from helpers.checks.diagnosis import check_diagnoses
 from helpers.checks.divergence import check_discrete_kl, check_js
 from helpers.checks.frame import Feedback
 from helpers.checks.game import check_extragradient_step, check_optimal_discriminator, check_optimal_value
@@ -17,6 +18,7 @@ __all__ = [
     "check_bce_by_hand",
     "check_conditional_input",
     "check_data_door",
+    "check_diagnoses",
     "check_discrete_kl",
     "check_discriminator_step",
     "check_elbo",

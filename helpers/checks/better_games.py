@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu, softplus
+from torch.nn.functional import leaky_relu, relu, softplus
 
 from helpers.checks.frame import Answer, Feedback, Mistake, Way, gives_feedback, number, right, tensor
 
@@ -118,6 +118,44 @@ PENALTY_WAYS = [
         "All pairs share the first `eps`. Each pair has its own.",
     ),
     Way(
+        "one_eps",
+        _penalty(lambda r, f, e: _between(r, f, e.mean().expand(len(e)))),
+        "All pairs share one mean `eps`. Each pair has its own.",
+    ),
+    Way(
+        "eps_of_rows",
+        _penalty(lambda r, f, e: e[:, None] * r + (1 - e[:, None]) * f),
+        "For points your x is right. Among images each `eps` has met a row of pixels: it needs as many dimensions as "
+        "they have.",
+    ),
+    Way(
+        "minus",
+        _penalty(lambda r, f, e: _between(r, -f, e)),
+        "Your x does not lie between real and fake: the two shares are subtracted, and should be added.",
+    ),
+    Way(
+        "plus",
+        _penalty(score=lambda s: (s.norm(dim=1) + 1).square()),
+        "You add 1 to the slope and square that, so the best slope is 0. Which slope should cost nothing?",
+    ),
+    Way(
+        "not_squared",
+        _penalty(score=lambda s: s.norm(dim=1)),
+        "You return the slope itself. What should a slope of 1 cost?",
+    ),
+    Way(
+        "whole_batch",
+        _penalty(score=lambda s: (s.norm() - 1).square().expand(len(s))),
+        "One length was taken for the gradients of the whole batch together. Each pair has its own.",
+    ),
+    Way(
+        "probabilities",
+        lambda critic, r, f, e: (
+            _slope(lambda x: critic(x).sigmoid(), _between(r, f, e)).norm(dim=1) - 1
+        ).square(),
+        "The critic's output goes through a sigmoid before the gradient is taken. A critic's output is a plain number.",
+    ),
+    Way(
         "midpoint",
         _penalty(lambda r, f, e: (r + f) / 2),
         "The slope is always taken half-way, whatever `eps` is.",
@@ -167,12 +205,18 @@ def check_gradient_penalty(penalty: Callable) -> Feedback:
     answer = Answer(penalty, "my_gradient_penalty(critic, real, fake, eps)")
     torch.manual_seed(8)
     cases = [_penalty_case(5, 2), _penalty_case(4, 1, 4, 3)]
-    values, into_fakes = [], False
+    values, into_fakes, filled = [], False, False
     for critic, real, fake, eps in cases:
         source = fake.clone().requires_grad_()
         made = source + 0.0  # as a generator hands it over: not a leaf, with a past
         given = real.clone()
         value = answer(critic, given, made, eps.clone())
+        if not all(each.requires_grad for each in critic.parameters()):
+            raise Mistake(
+                "left_frozen",
+                "The critic is frozen after your function was called, and can learn nothing more.",
+            )
+        filled |= any(each.grad is not None for each in critic.parameters())
         size = len(real)
         hints = {
             (): "One number a pair is asked for; the mean is taken later, by the step.",
@@ -196,6 +240,12 @@ def check_gradient_penalty(penalty: Callable) -> Feedback:
             into_fakes |= reached is not None and bool(reached.any())
         values.append(value)
     way = _name([value.detach() for value in values], cases, PENALTY_WAYS)
+    if way is None and _alike(values[0].detach(), _penalty()(*cases[0]).detach()):
+        raise Mistake(
+            "images",
+            f"For points you are right. For four images your penalties are {_told(values[1])}, and should be "
+            f"{_told(_penalty()(*cases[1]))}. What is x, and how long is its gradient, if a sample is an image?",
+        )
     if way is None:
         raise Mistake(
             "value",
@@ -212,12 +262,20 @@ def check_gradient_penalty(penalty: Callable) -> Feedback:
                 "The numbers are right, but they cannot teach the critic: no gradient reaches its parameters. A "
                 "gradient that will be differentiated again needs its graph (`create_graph`).",
             )
-    remark = (
-        "into_fakes",
-        "The gradient runs on through x into whatever made the fakes, which costs time and leaves something behind: "
-        "detach x first.",
-    )
-    return right("One slope for each pair, drawn towards 1.", [remark] if into_fakes else [])
+    remarks = [
+        (
+            "into_fakes",
+            "The gradient runs on through x into whatever made the fakes, which costs time and leaves something "
+            "behind: detach x first.",
+        ),
+        (
+            "filled",
+            "Your `backward` has also filled the gradients of the critic's parameters, where the next step finds "
+            "them. `torch.autograd.grad` gives one gradient and leaves the others alone.",
+        ),
+    ]
+    found = [remark for remark, seen in zip(remarks, (into_fakes, filled), strict=True) if seen]
+    return right("One slope for each pair, drawn towards 1.", found)
 
 
 def _told(values: Tensor) -> str:
@@ -265,6 +323,22 @@ HINGE_WAYS = [
     Way("only_real", lambda r, f: relu(1 - r), "The fakes are left out."),
     Way("only_fake", lambda r, f: relu(1 + f), "The reals are left out."),
     Way(
+        "larger",
+        lambda r, f: torch.maximum(relu(1 - r), relu(1 + f)),
+        "Only the larger of the two terms counts in yours; they are added.",
+    ),
+    Way("product", lambda r, f: relu(1 - r) * relu(1 + f), "The two terms are multiplied; they are added."),
+    Way(
+        "leaky",
+        lambda r, f: leaky_relu(1 - r, 0.2) + leaky_relu(1 + f, 0.2),
+        "Beyond the corner your loss still falls, a little: a leaky hinge. Here it stops at 0.",
+    ),
+    Way(
+        "leaky",
+        lambda r, f: leaky_relu(1 - r, 0.01) + leaky_relu(1 + f, 0.01),
+        "Beyond the corner your loss still falls, a little: a leaky hinge. Here it stops at 0.",
+    ),
+    Way(
         "half",
         lambda r, f: (relu(1 - r) + relu(1 + f)) / 2,
         "Yours is half as large: the two terms are added.",
@@ -308,7 +382,7 @@ def check_hinge_loss(loss: Callable[[Tensor, Tensor], Tensor]) -> Feedback:
     answer = Answer(loss, "my_hinge_discriminator(real_logits, fake_logits)")
     torch.manual_seed(8)
     cases = [(3 * torch.randn(b) + 0.3, 3 * torch.randn(b) - 0.2) for b in (9, 14)]
-    values = []
+    values, cut = [], False
     for real, fake in cases:
         size = len(real)
         hints = {
@@ -317,13 +391,20 @@ def check_hinge_loss(loss: Callable[[Tensor, Tensor], Tensor]) -> Feedback:
             (2 * size,): "The terms were joined, one behind the other, and not added.",
             (size, size): "Every real met every fake.",
         }
-        value = tensor(
-            answer(real.clone().requires_grad_(), fake.clone().requires_grad_()), (size,), "(B,)", hints
-        )
+        logits = real.clone().requires_grad_(), fake.clone().requires_grad_()
+        given = [
+            each * 1 for each in logits
+        ]  # as a network hands them over: no leaves, so they may be overwritten
+        value = tensor(answer(*given), (size,), "(B,)", hints)
+        if not all(torch.equal(each.detach(), was) for each, was in zip(given, (real, fake), strict=True)):
+            raise Mistake("changed_input", "Your function overwrites the logits it was given.")
         if not value.requires_grad:
             raise Mistake(
                 "detached", "No gradient can flow from your loss to the logits: look for `detach`, `no_grad`."
             )
+        slopes = torch.autograd.grad(value.sum(), logits, allow_unused=True)
+        wanted = (-(real < 1).to(real), (fake > -1).to(fake))
+        cut |= not all(s is not None and torch.equal(s, w) for s, w in zip(slopes, wanted, strict=True))
         values.append(value.detach())
     way = _name(values, cases, HINGE_WAYS)
     if way is None:
@@ -335,6 +416,11 @@ def check_hinge_loss(loss: Callable[[Tensor, Tensor], Tensor]) -> Feedback:
         )
     if way.kind != "right":
         raise Mistake(way.kind, way.message)
+    if cut:
+        raise Mistake(
+            "detached",
+            "The numbers are right, and part of their gradient is cut off: look for `detach`, `no_grad`.",
+        )
     return right("Wrong or unsure logits pay, sure and right ones rest.")
 
 
@@ -343,6 +429,10 @@ def check_hinge_loss(loss: Callable[[Tensor, Tensor], Tensor]) -> Feedback:
 
 def _sorted(a: Tensor, b: Tensor) -> Tensor:
     return a.sort().values - b.sort().values
+
+
+def _distances(a: Tensor, b: Tensor) -> Tensor:
+    return (a[:, None] - b).abs()
 
 
 LINE_WAYS = [
@@ -403,18 +493,29 @@ LINE_WAYS = [
     ),
     Way(
         "all_pairs",
-        lambda a, b: (a[:, None] - b).abs().mean(),
+        lambda a, b: _distances(a, b).mean(),
         "Every point goes to every other: two equal samples would not have distance 0.",
     ),
     Way(
         "nearest",
-        lambda a, b: (a[:, None] - b).abs().amin(1).mean(),
+        lambda a, b: _distances(a, b).amin(1).mean(),
         "Each point goes to its nearest, and many may go to the same. In transport every place is filled once.",
     ),
     Way(
         "nearest",
-        lambda a, b: (a[:, None] - b).abs().amin(0).mean(),
+        lambda a, b: _distances(a, b).amin(0).mean(),
         "Each place takes from its nearest, and many may take from the same. In transport every point leaves once.",
+    ),
+    *(
+        Way(
+            "nearest",
+            lambda a, b, share=share: (
+                share * (_distances(a, b).amin(0).mean() + _distances(a, b).amin(1).mean())
+            ),
+            "Each point goes to its nearest, from both sides, and many may go to the same. In transport every place is "
+            "filled once.",
+        )
+        for share in (1, 0.5)
     ),
     Way("half", lambda a, b: _sorted(a, b).abs().mean() / 2, "Yours is half as large as it should be."),
     Way("norm", lambda a, b: _sorted(a, b).norm(), "This is the Euclidean length of all ways together."),
@@ -442,12 +543,27 @@ def check_wasserstein_1d(distance: Callable[[Tensor, Tensor], Tensor]) -> Feedba
                 "Your function sorts the samples it was given, and who uses them next finds them changed. `sort` of a "
                 "tensor gives a new one.",
             )
-        if isinstance(value, Tensor) and value.shape == a.shape:
-            raise Mistake("shape", "There is a number for each point. How do they become one distance?")
+        if isinstance(value, tuple | list) or (
+            isinstance(value, Tensor | np.ndarray) and np.prod(value.shape) != 1
+        ):
+            raise Mistake("shape", "There are several numbers. How do they become one distance?")
         values.append(torch.tensor(number(value, "distance")).to(a))
     way = _name(values, cases, LINE_WAYS)
     if way is None:
+        off = [not _alike(seen, LINE_WAYS[0].answer(*case)) for seen, case in zip(values, cases, strict=True)]
+        if off == [False, False, True]:
+            raise Mistake(
+                "ties",
+                "Where points lie on one another your distance is another: each carries its part of the heap.",
+            )
         probe = number(answer(torch.tensor([0.0, 1.0]), torch.tensor([5.0, 2.0])), "distance")
+        if abs(probe - 3) < 1e-3:
+            wanted = LINE_WAYS[0].answer(*cases[0]).item()
+            raise Mistake(
+                "value",
+                f"For nine points around 0 your distance is {values[0].item():.4g} and should be {wanted:.4g}. "
+                "Try points at −1 and 1, and move both.",
+            )
         raise Mistake(
             "value",
             f"From points at 0 and 1 to points at 5 and 2 your distance is {probe:.4g}. Two ways of 2 and 4, each with "

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,10 +19,24 @@ def _coverage(points, centres, std, reach=3.0, least=0.02, of="all", good_at="ne
     return int(enough.sum()), good.float().mean().item()
 
 
+def _inside(inside: Tensor) -> tuple[int, float]:
+    """(modes, good) from a table (N, K) of which point is good at which mode."""
+    return int((inside.float().mean(0) >= 0.02).sum()), inside.any(1).float().mean().item()
+
+
 def _boxes(points, centres, std):
     """A square of ±3 standard deviations in place of a disc."""
-    inside = ((points[:, None] - centres).abs() < 3 * std).all(2)
-    return int((inside.float().mean(0) >= 0.02).sum()), inside.any(1).float().mean().item()
+    return _inside(((points[:, None] - centres).abs() < 3 * std).all(2))
+
+
+def _diamonds(points, centres, std):
+    return _inside(torch.cdist(points, centres, p=1) < 3 * std)
+
+
+def _only_at_covered(points, centres, std):
+    inside = torch.cdist(points, centres) < 3 * std
+    covered = inside.float().mean(0) >= 0.02
+    return int(covered.sum()), inside[:, covered].any(1).float().mean().item()
 
 
 def _with(change: Callable) -> Callable:
@@ -75,7 +90,53 @@ COVERAGE_WAYS = [
         lambda points, centres, std: _coverage(points, centres, 3 * std**2),
         "A distance is compared with a squared one.",
     ),
+    Way(
+        "squared",
+        lambda *case: _coverage(*case, reach=3**0.5),
+        "A squared distance is compared with 3 std². Where is the square of the 3?",
+    ),
     Way("boxes", _boxes, "You ask each coordinate alone, which makes squares. A distance makes discs."),
+    Way(
+        "diamonds",
+        _diamonds,
+        "You add up absolute coordinates, which makes diamonds. A distance makes discs.",
+    ),
+    Way(
+        "too_wide",
+        lambda *case: _coverage(*case, reach=3 * 2**0.5),
+        "Your discs are wider by √2. `std` is that of one coordinate, and three of it are asked for.",
+    ),
+    Way(
+        "share_of_share",
+        lambda points, centres, std: _coverage(points, centres, std, least=0.02 / len(centres)),
+        "You divide the 2 % by the number of modes. A mode needs 2 % of all points, however many modes there are.",
+    ),
+    Way(
+        "missing_modes",
+        lambda points, centres, std: (
+            len(centres) - _coverage(points, centres, std)[0],
+            _coverage(points, centres, std)[1],
+        ),
+        "You count the modes that are missing; those that are covered are asked for.",
+    ),
+    Way(
+        "all_modes",
+        lambda points, centres, std: (len(centres), _coverage(points, centres, std)[1]),
+        "You return the number of all modes, even those without any point.",
+    ),
+    Way(
+        "only_at_covered",
+        _only_at_covered,
+        "A good point is left out where its mode is not covered. It lies near a mode all the same, and is good.",
+    ),
+    Way(
+        "good_count",
+        lambda points, centres, std: (
+            _coverage(points, centres, std)[0],
+            _coverage(points, centres, std)[1] * len(points),
+        ),
+        "You return the number of good points; their share is asked for.",
+    ),
     Way(
         "one_percent",
         lambda *case: _coverage(*case, least=0.01),
@@ -113,15 +174,16 @@ COVERAGE_WAYS = [
 
 
 def _cases() -> list[tuple[Tensor, Tensor, float]]:
-    """400 points around eight places on a circle and around five on a line: some modes have few, some points stray."""
+    """400 points around eight places on a circle, and around six on a line: some have few or none, some stray."""
     angle = torch.arange(8) * torch.pi / 4
     circle = 2 * torch.stack([angle.cos(), angle.sin()], 1)
-    line = torch.stack([3.0 * torch.arange(5), torch.zeros(5)], 1).to(circle)
+    line = torch.stack([3.0 * torch.arange(6), torch.zeros(6)], 1).to(circle)
     cases = []
-    # 7 and 6 of 400 are below 2 % of all, above 2 % of the good; 4 are above 1 % of all; 63 are below 20 %.
+    # 7 and 6 of 400 are below 2 % of all, above 2 % of the good; 4 are 1 % of all; 63 are below 20 %. One point is not
+    # enough on the line, even for 2 % of an equal share, and its last mode has none.
     for centres, std, counts in (
         (circle, 0.1, (95, 63, 9, 7, 6, 4, 30, 1)),
-        (line, 0.25, (70, 66, 3, 9, 100)),
+        (line, 0.25, (70, 66, 1, 9, 100, 0)),
     ):
         parts = []
         for centre, n in zip(centres, counts, strict=True):  # at most 2.7 standard deviations away
@@ -131,9 +193,10 @@ def _cases() -> list[tuple[Tensor, Tensor, float]]:
         parts.append(
             centres[1] + 2.6 * std * side + 0.05 * std * torch.randn(22, 2)
         )  # in a square, in no disc
-        parts.append(
-            centres[3] + 6 * std * side + 0.1 * std * torch.randn(30, 2)
-        )  # nearest to a mode, far from it
+        for k in (3, 4):  # nearest to a mode, far from it
+            parts.append(centres[k] + 4.5 * std * side + 0.1 * std * torch.randn(15, 2))
+        ahead = torch.tensor([0.0, 3.6 * std]).to(circle)  # in no disc or square, in a disc wider by √2
+        parts.append(centres[1] + ahead + 0.05 * std * torch.randn(12, 2))
         parts.append(20 + torch.rand(400 - sum(map(len, parts)), 2))
         cases.append((torch.cat(parts)[torch.randperm(400)], centres, std))
     return cases
@@ -143,13 +206,25 @@ def _pair(value: object) -> tuple[float, float]:
     """The two numbers of an answer; raises `Mistake` where there are not two."""
     if isinstance(value, Mapping):
         value = tuple(value.values())
-    if isinstance(value, Tensor) and value.shape == (2,):
+    if isinstance(value, Tensor | np.ndarray) and tuple(value.shape) == (2,):
         value = tuple(value.tolist())
     if not isinstance(value, tuple | list) or len(value) != 2:
         raise Mistake(
             "type",
             f"Two values are asked for, the number of modes and the share of good points, not {a_or_an(value)}.",
         )
+    for each, hint in zip(
+        value,
+        (
+            "The first value should be how many modes are covered; yours says something of each of several.",
+            "The second value should be one share for all points; yours says something of each of several.",
+        ),
+        strict=True,
+    ):
+        if isinstance(each, list | tuple) or (
+            isinstance(each, Tensor | np.ndarray) and np.prod(each.shape) != 1
+        ):
+            raise Mistake("shape", hint)
     return number(value[0], "modes"), number(value[1], "good")
 
 

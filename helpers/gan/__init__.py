@@ -1,6 +1,13 @@
 """GAN: losses, penalties, networks and steps."""
 
+from helpers.gan.augment import Augmented, shift
 from helpers.gan.averaging import average_of, refresh_statistics, update_average
+from helpers.gan.conditional import (
+    ConditionalDiscriminator,
+    ConditionalGenerator,
+    conditional_step,
+    draw_asked,
+)
 from helpers.gan.losses import (
     discriminator_loss,
     hinge_discriminator,
@@ -26,14 +33,19 @@ from helpers.gan.penalties import gradient_norm_squared, gradient_penalty, input
 from helpers.gan.steps import discriminator_step, gan_step, generator_step, schedule
 
 __all__ = [
+    "Augmented",
+    "ConditionalDiscriminator",
+    "ConditionalGenerator",
     "Discriminator",
     "Generator",
     "PointDiscriminator",
     "PointGenerator",
     "average_of",
+    "conditional_step",
     "discriminator_loss",
     "discriminator_step",
     "draw",
+    "draw_asked",
     "from_tanh",
     "gan_step",
     "generator_step",
@@ -49,6 +61,7 @@ __all__ = [
     "refresh_statistics",
     "relativistic",
     "schedule",
+    "shift",
     "to_tanh",
     "update_average",
     "wasserstein_critic",

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 from datetime import date
 from pathlib import Path
 
@@ -29,4 +30,7 @@ def write_study(name: str, settings: dict, runs: dict[str, list[dict]], **more) 
     versions = {"python": platform.python_version(), "torch": torch.__version__}
     content = {"settings": settings, "versions": versions, "date": str(date.today()), "runs": runs} | more
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(content, indent=1)
+    # A list of numbers takes one line, not one a number.
+    text = re.sub(r"\[\s+(-?\d[^\[\]{}]*?)\s+\]", lambda row: "[" + re.sub(r"\s+", " ", row[1]) + "]", text)
+    (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")

@@ -71,7 +71,14 @@ def backward_with_graph(critic, real, fake, eps):
     return (slope.flatten(1).norm(dim=1) - 1).square()
 
 
+def with_a_safe_root(critic, real, fake, eps):
+    x = place(real, fake, eps).detach().requires_grad_()
+    slope = grad(critic(x).sum(), x, create_graph=True)[0].flatten(1)
+    return ((slope.square().sum(1) + 1e-12).sqrt() - 1) ** 2
+
+
 PENALTY_RIGHT = [
+    with_a_safe_root,
     usual,
     with_ones,
     by_lerp,
@@ -87,6 +94,23 @@ def lets_fakes_learn(critic, real, fake, eps):
     x = place(real, fake, eps)
     slope = grad(critic(x).sum(), x, create_graph=True)[0]
     return (slope.flatten(1).norm(dim=1) - 1).square()
+
+
+def freezes_the_critic(critic, real, fake, eps):
+    penalty = usual(critic, real, fake, eps)
+    critic.requires_grad_(False)
+    return penalty
+
+
+def fills_the_critic(critic, real, fake, eps):
+    x = place(real, fake, eps).detach().requires_grad_()
+    critic(x).sum().backward(create_graph=True)
+    return (x.grad.flatten(1).norm(dim=1) - 1).square()
+
+
+def row_by_row(slope):
+    rows = slope.norm(dim=-1)
+    return (rows if slope.ndim == 2 and rows.ndim == 1 else rows.flatten(1).mean(1)).sub(1).square()
 
 
 def at(where, score=lambda slope: (slope.flatten(1).norm(dim=1) - 1).square(), **settings):
@@ -140,7 +164,16 @@ PENALTY_WRONG = [
     (lambda *a: 10 * usual(*a), "weighted", "λ"),
     (lambda *a: usual(*a) / 2, "halved", "half"),
     (lambda *a: -usual(*a), "sign", "never negative"),
-    (of_probabilities, "value", "should be"),
+    (of_probabilities, "probabilities", "sigmoid"),
+    (at(lambda r, f, e: e[:, None] * r + (1 - e[:, None]) * f), "eps_of_rows", "row of pixels"),
+    (at(lambda r, f, e: place(r, -f, e)), "minus", "between real and fake"),
+    (at(lambda r, f, e: place(r, f, e.mean().expand(len(e)))), "one_eps", "mean `eps`"),
+    (at(lambda r, f, e: place(r, f, torch.rand(len(e)))), "value", "should be"),
+    (scored(lambda s: (s.norm(dim=1) + 1).square()), "plus", "best slope is 0"),
+    (scored(lambda s: s.norm(dim=1)), "not_squared", "slope of 1"),
+    (scored(lambda s: (s.norm() - 1).square().expand(len(s))), "whole_batch", "whole batch"),
+    (at(place, score=row_by_row), "images", "For points you are right"),
+    (freezes_the_critic, "left_frozen", "frozen"),
     (of_parameters, "value", "should be"),
     (at(place, create_graph=False), "no_graph", "create_graph"),
     (lambda *a: usual(*a).detach(), "no_graph", "create_graph"),
@@ -191,7 +224,13 @@ HINGE_WRONG = [
     (lambda r, f: F.softplus(1 - r) + F.softplus(1 + f), "smooth", "corner"),
     (lambda r, f: F.softplus(-r) + F.softplus(f), "cross_entropy", "cross-entropy"),
     (lambda r, f: -f, "generator", "generator"),
-    (lambda r, f: F.leaky_relu(1 - r, 0.2) + F.leaky_relu(1 + f, 0.2), "value", "beyond its margin"),
+    (lambda r, f: F.leaky_relu(1 - r, 0.2) + F.leaky_relu(1 + f, 0.2), "leaky", "a little"),
+    (lambda r, f: torch.maximum(relu(1 - r), relu(1 + f)), "larger", "added"),
+    (lambda r, f: relu(1 - r) * relu(1 + f), "product", "multiplied"),
+    (lambda r, f: relu(1 - r) + relu(1 + f.detach()), "detached", "part of"),
+    (lambda r, f: relu(1 - r.detach()) + relu(1 + f), "detached", "part of"),
+    (lambda r, f: relu(r.neg_().add_(1)) + relu(1 + f), "changed_input", "overwrites"),
+    (lambda r, f: F.elu(1 - r) + F.elu(1 + f), "value", "beyond its margin"),
     (lambda r, f: relu(0.5 - r) + relu(0.5 + f), "value", "logits of 0"),
     (lambda r, f: (relu(1 - r) + relu(1 + f)).mean(), "shape", "mean is taken later"),
     (lambda r, f: torch.cat([relu(1 - r), relu(1 + f)]), "shape", "joined"),
@@ -250,6 +289,18 @@ LINE_WRONG = [
     (lambda a, b: (a.sort().values - b.sort().values).abs().mean() / 2, "half", "half"),
     (lambda a, b: (a.sort().values - b.sort().values).norm(), "norm", "Euclidean"),
     (lambda a, b: (a.std() - b.std()).abs(), "value", "make 3"),
+    (lambda a, b: (a.median() - b.median()).abs(), "value", "make 3"),
+    (lambda a, b: wasserstein_1d(a.abs(), b.abs()), "value", "points around 0"),
+    (lambda a, b: wasserstein_distance(a.unique(), b.unique()), "ties", "on one another"),
+    (
+        lambda a, b: (
+            torch.cdist(a[:, None], b[:, None]).amin(0) + torch.cdist(b[:, None], a[:, None]).amin(0)
+        ).mean(),
+        "nearest",
+        "both sides",
+    ),
+    (lambda a, b: torch.cdist(a[:, None], b[:, None]), "shape", "several numbers"),
+    (lambda a, b: (a.sort().values, b.sort().values), "shape", "several numbers"),
     (lambda a, b: (a.sort().values - b.sort().values).abs(), "shape", "one distance"),
     (sorts_in_place, "changed_input", "changed"),
     (lambda a, b: (a.sort() - b.sort()).abs().mean(), "raised", "TypeError"),
@@ -276,6 +327,12 @@ def test_right_distances_pass(name, dtype):
 def test_a_gradient_that_reaches_the_fakes_is_remarked_on():
     feedback = check_gradient_penalty(lets_fakes_learn)
     assert feedback.ok and feedback.kind == "into_fakes" and "detach" in feedback.message
+
+
+@pytest.mark.filterwarnings("ignore:Using backward")
+def test_gradients_left_in_the_critic_are_remarked_on():
+    feedback = check_gradient_penalty(fills_the_critic)
+    assert feedback.ok and feedback.kind == "filled" and "autograd.grad" in feedback.message
 
 
 @pytest.mark.parametrize(("answer", "kind", "phrase"), PENALTY_WRONG)

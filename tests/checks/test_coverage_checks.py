@@ -1,5 +1,8 @@
 """Both sides of the check of notebook 07: right ways to count modes pass, each wrong one is called by its name."""
 
+import time
+
+import numpy as np
 import pytest
 import torch
 
@@ -56,12 +59,55 @@ def permuted(points, centres, std):
     return by_table(points.flip(0), centres.flip(0), std)
 
 
-RIGHT = [by_loop, by_table, by_squares, by_one_hot, by_histogram, by_helpers, by_numpy, permuted]
+def as_array(points, centres, std):
+    return np.array([float(each) for each in by_table(points, centres, std)])
+
+
+def without_minlength(points, centres, std):
+    near, which = torch.cdist(points, centres).min(1)
+    counts = which[
+        near < 3 * std
+    ].bincount()  # shorter where the last modes are empty, and they do not count anyway
+    return int((counts / len(points) >= 0.02).sum()), counts.sum() / len(points)
+
+
+RIGHT = [
+    by_loop,
+    by_table,
+    by_squares,
+    by_one_hot,
+    by_histogram,
+    by_helpers,
+    by_numpy,
+    permuted,
+    as_array,
+    without_minlength,
+]
 
 
 def shifts(points, centres, std):
     points += 1
     return by_table(points - 1, centres, std)
+
+
+def each_count_without_minlength(points, centres, std):
+    near, which = torch.cdist(points, centres).min(1)
+    counts = which[near < 3 * std].bincount()
+    return sum(int(counts[k] >= 0.02 * len(points)) for k in range(len(centres))), counts.sum() / len(points)
+
+
+def by_norm(p, reach=3.0):
+    def coverage(points, centres, std):
+        inside = torch.cdist(points, centres, p=p) < reach * std
+        return (inside.double().mean(0) >= 0.02).sum(), inside.any(1).double().mean()
+
+    return coverage
+
+
+def good_at_covered(points, centres, std):
+    inside = torch.cdist(points, centres) < 3 * std
+    covered = inside.double().mean(0) >= 0.02
+    return covered.sum(), inside[:, covered].any(1).double().mean()
 
 
 WRONG = [
@@ -81,6 +127,19 @@ WRONG = [
     (lambda p, c, s: (by_table(p, c, s)[0] / len(c), by_table(p, c, s)[1]), "share_of_modes", "number"),
     (lambda *a: (by_table(*a)[0], 100 * by_table(*a)[1]), "per_cent", "between 0 and 1"),
     (lambda *a: (by_table(*a)[0], 1 - by_table(*a)[1]), "bad_share", "not good"),
+    (by_norm(2, reach=3**0.5), "squared", "square of the 3"),
+    (by_norm(float("inf")), "boxes", "discs"),
+    (by_norm(1), "diamonds", "diamonds"),
+    (by_norm(2, reach=18**0.5), "too_wide", "√2"),
+    (lambda p, c, s: checks._coverage(p, c, s, least=0.02 / len(c)), "share_of_share", "however many"),
+    (lambda p, c, s: (len(c) - by_table(p, c, s)[0], by_table(p, c, s)[1]), "missing_modes", "missing"),
+    (lambda p, c, s: (len(c), by_table(p, c, s)[1]), "all_modes", "without any"),
+    (good_at_covered, "only_at_covered", "all the same"),
+    (lambda p, c, s: (by_table(p, c, s)[0], by_table(p, c, s)[1] * len(p)), "good_count", "share"),
+    (lambda p, c, s: (torch.ones(len(c)), by_table(p, c, s)[1]), "shape", "how many modes"),
+    (lambda p, c, s: ([1, 2], by_table(p, c, s)[1]), "shape", "how many modes"),
+    (lambda p, c, s: (by_table(p, c, s)[0], p[:, 0] > 0), "shape", "one share"),
+    (each_count_without_minlength, "raised", "IndexError"),
     (lambda *a: (by_table(*a)[0] + 1, by_table(*a)[1]), "modes", "is right"),
     (lambda *a: (by_table(*a)[0], by_table(*a)[1] / 2), "good", "nearest centre"),
     (lambda *a: by_table(*a)[0], "type", "Two values"),
@@ -106,3 +165,9 @@ def test_the_cases_tell_every_two_ways_apart():
     cases = checks._cases()
     answers = [tuple(way.answer(*case) for case in cases) for way in checks.COVERAGE_WAYS]
     assert len(set(answers)) == len(answers)
+
+
+def test_the_check_takes_less_than_a_second():
+    start = time.process_time()
+    check_mode_coverage(by_table)
+    assert time.process_time() - start < 1

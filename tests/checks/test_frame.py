@@ -22,6 +22,7 @@ from helpers.checks import bound as bound_checks
 from helpers.checks import check_discriminator_step, check_generator_step, check_scale_bug, check_vae_loss
 from helpers.checks import coverage as coverage_checks
 from helpers.checks import debugging as debugging_checks
+from helpers.checks import diagnosis as diagnosis_checks
 from helpers.checks import divergence as divergence_checks
 from helpers.checks import frame as frame_checks
 from helpers.checks import game as game_checks
@@ -96,6 +97,7 @@ def all_messages() -> list[str]:
         better_games_checks.LINE_WAYS,
     ]
     tables += [image_checks.LABEL_WAYS, image_checks.AVERAGE_WAYS, coverage_checks.COVERAGE_WAYS]
+    tables += [diagnosis_checks.SIGNS]
     return sorted({row.message for table in tables for row in table if row.message})
 
 
@@ -530,7 +532,9 @@ def test_docstrings_are_whole_sentences():
 # What can happen to any function, in every check that takes one
 
 
-@pytest.mark.parametrize("name", sorted({*helpers.checks.__all__} - {"Feedback", "check_scale_bug"}))
+@pytest.mark.parametrize(
+    "name", sorted({*helpers.checks.__all__} - {"Feedback", "check_diagnoses", "check_scale_bug"})
+)
 def test_every_check_tells_what_can_happen_to_any_function(name, monkeypatch):
     def stub(*_):
         return ...

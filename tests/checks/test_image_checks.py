@@ -1,7 +1,10 @@
 """Both sides of the checks of notebook 06: right answers pass, each wrong one is called by its name."""
 
+import time
+
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import one_hot
 
 from helpers.checks import check_average_update, check_conditional_input
@@ -51,6 +54,12 @@ LABEL_RIGHT = {
         ],
         1,
     ),
+    "whole numbers": lambda x, y, k: torch.cat(
+        [x, one_hot(y, k)[:, :, None, None].expand(-1, -1, *x.shape[2:])], 1
+    ),
+    "scattered along": lambda x, y, k: torch.cat(
+        [x, torch.zeros(len(x), k, *x.shape[2:]).scatter(1, y.view(-1, 1, 1, 1).expand_as(x[:, :1]), 1)], 1
+    ),
     "stacked": lambda x, y, k: torch.hstack([x, planes(x, y, k)]),
     "broadcast": lambda x, y, k: torch.cat(
         [x, torch.broadcast_to(planes(x, y, k), (len(x), k, *x.shape[2:]))], 1
@@ -89,10 +98,47 @@ LABEL_WRONG = [
     (lambda x, y, k: x[:, :1] + planes(x, y, k), "shape", "added"),
     (lambda x, y, k: torch.cat([x, planes(x, y, k)], 1).movedim(1, -1), "shape", "before height"),
     (lambda x, y, k: torch.cat([x, planes(x, y, k)], 1).mT, "shape", "Height and width"),
+    (lambda x, y, k: torch.cat([x[:, :1], planes(x, y, k)], 1), "shape", "Only one channel"),
+    (lambda x, y, k: torch.cat([x, x]), "shape", "more images"),
+    (
+        lambda x, y, k: torch.cat([x, (y.to(x) / k).view(-1, 1, 1, 1).expand(-1, k, *x.shape[2:])], 1),
+        "number",
+        "no order",
+    ),
+    (lambda x, y, k: torch.cat([x, planes(x, k - 1 - y, k)], 1), "reversed", "from the end"),
+    (
+        lambda x, y, k: torch.cat(
+            [x, (torch.arange(k) <= y[:, None]).to(x)[..., None, None].expand(-1, -1, *x.shape[2:])], 1
+        ),
+        "staircase",
+        "means one",
+    ),
+    (
+        lambda x, y, k: torch.cat(
+            [x, one_hot(y, k).T.reshape(len(x), k, 1, 1).to(x).expand(-1, -1, *x.shape[2:])], 1
+        ),
+        "wrong_axis",
+        "wrong axis",
+    ),
+    (
+        lambda x, y, k: torch.cat(
+            [x, nn.Embedding(k, k)(y)[..., None, None].expand(-1, -1, *x.shape[2:])], 1
+        ),
+        "planes",
+        "one plane",
+    ),
+    (
+        lambda x, y, k: torch.cat([x, one_hot(y, k)[..., None, None].expand(-1, -1, 28, 28)], 1),
+        "sizes",
+        "from the images",
+    ),
+    (lambda x, y, k: torch.cat([x, planes(x.mT, y, k)], 1), "sizes", "each in its place"),
+    (lambda x, y, k: torch.cat([x, planes(x, y, k)], 1).long(), "dtype", "int64"),
+    (lambda x, y, k: torch.cat([x.detach(), planes(x, y, k) + 0 * x.sum()], 1), "detached", "gradient"),
     (lambda x, y, k: torch.cat([x, planes(x, y, k)], 1).detach(), "detached", "gradient"),
     (lambda x, y, k: torch.cat([x, planes(x, y, k)], 1).half(), "dtype", "float16"),
     (lambda x, y, k: torch.cat([2 * x, planes(x, y, k)], 1), "image", "as it came in"),
-    (lambda x, y, k: torch.cat([x, torch.rand(len(x), k, *x.shape[2:])], 1), "planes", "one plane"),
+    (lambda x, y, k: torch.cat([x, torch.rand(len(x), k, *x.shape[2:])], 1), "uneven", "every pixel"),
     (lambda x, y, k: torch.cat([x, one_hot(y, k)], 1), "raised", "shapes"),
     (adds_in_place, "changed_input", "changes the images"),
     (lambda x, y, k: (x, planes(x, y, k)), "type", "tensor"),
@@ -158,7 +204,16 @@ def module_by_module(average, model, decay):
             buffer.copy_(getattr(now, name))
 
 
+def layer_by_layer_with_a_blend(average, model, decay):
+    now = model.state_dict()
+    with torch.no_grad():
+        for name, value in average.state_dict().items():  # these share memory with the network
+            trained = "num" not in name and "running" not in name
+            value.copy_(decay * value + (1 - decay) * now[name] if trained else now[name])
+
+
 AVERAGE_RIGHT = [
+    layer_by_layer_with_a_blend,
     update_average,
     by_multiplying,
     by_data,
@@ -203,7 +258,80 @@ def stops_at_integers(average, model, decay):
         mean.lerp_(now, 1 - decay)
 
 
+def only_linear(average, model, decay):
+    with torch.no_grad():
+        for mean, now in zip(average, model, strict=True):
+            if isinstance(now, nn.Linear):
+                mean.weight.lerp_(now.weight, 1 - decay)
+                mean.bias.lerp_(now.bias, 1 - decay)
+        for mean, now in zip(average.buffers(), model.buffers(), strict=True):
+            mean.copy_(now)
+
+
+def shares_buffers(average, model, decay):
+    with torch.no_grad():
+        for mean, weight in zip(average.parameters(), model.parameters(), strict=True):
+            mean.lerp_(weight, 1 - decay)
+    for mean, now in zip(average.buffers(), model.buffers(), strict=True):
+        mean.data = now.data
+
+
+def hands_buffers_over(average, model, decay):
+    shares_buffers(average, model, decay)
+    for mean, now in zip(average.modules(), model.modules(), strict=True):
+        for name, buffer in now.named_buffers(recurse=False):
+            setattr(mean, name, buffer)
+
+
+def replaces(average, model, decay):
+    now = dict(model.named_parameters())
+    for name, mean in list(average.named_parameters()):
+        *path, last = name.split(".")
+        blend = nn.Parameter((decay * mean + (1 - decay) * now[name]).detach(), requires_grad=False)
+        setattr(average.get_submodule(".".join(path)), last, blend)
+    for mean, buffer in zip(average.buffers(), model.buffers(), strict=True):
+        mean.copy_(buffer)
+
+
+def on_a_leaf(average, model, decay):
+    for mean, weight in zip(average.parameters(), model.parameters(), strict=True):
+        mean.requires_grad_(True).mul_(decay).add_(weight, alpha=1 - decay)
+
+
+def leaves_the_model_in_eval(average, model, decay):
+    by_multiplying(average, model.eval(), decay)
+
+
+def into_the_state(average, model, decay):
+    mean = average.state_dict()
+    for name, value in model.state_dict().items():
+        mean[name] = decay * mean[name] + (1 - decay) * value
+
+
 AVERAGE_WRONG = [
+    (only_linear, "value", "met, once"),
+    (shares_buffers, "shared", "moves along"),
+    (hands_buffers_over, "shared", "moves along"),
+    (replaces, "replaced", "that are there"),
+    (on_a_leaf, "leaf", "no_grad"),
+    (leaves_the_model_in_eval, "model_moved", "Only its average"),
+    (into_the_state, "unmoved", "new tensor"),
+    (lambda average, model, decay: by_multiplying(model, average, decay), "model_moved", "Only its average"),
+    (
+        checks._blend(checks._usual, lambda mean, now, decay: now if now.is_floating_point() else mean),
+        "no_counter",
+        "counts",
+    ),
+    (
+        checks._blend(checks._usual, lambda mean, now, decay: mean if now.is_floating_point() else now),
+        "no_statistics",
+        "stay as they were",
+    ),
+    (
+        lambda *a: [by_multiplying(*a), by_multiplying(*a)],
+        "squared",
+        "twice as fast",
+    ),
     (checks._blend(lambda m, w, d: (1 - d) * m + d * w), "swapped", "changed places"),
     (checks._blend(lambda m, w, d: w), "copied", "copy"),
     (checks._blend(lambda m, w, d: (m + w) / 2), "half", "the same"),
@@ -214,7 +342,7 @@ AVERAGE_WRONG = [
     (checks._blend(checks._usual, lambda mean, now, decay: mean), "no_buffers", "running statistics"),
     (averages_all, "averaged_buffers", "copied"),
     (stops_at_integers, "raised", "stopped"),
-    (checks._blend(lambda m, w, d: d**2 * m + (1 - d**2) * w), "value", "parameters"),
+    (checks._blend(lambda m, w, d: d**2 * m + (1 - d**2) * w), "squared", "once in a call"),
     (rebinds, "unmoved", "in"),
     (lambda average, model, decay: None, ("stub", "unmoved"), "t"),
     (keeps_the_graph, "graph", "no_grad"),
@@ -247,3 +375,23 @@ def test_wrong_averages_are_called_by_name(answer, kind, phrase, dtype):
     feedback = check_average_update(answer)
     kinds = kind if isinstance(kind, tuple) else (kind,)
     assert not feedback.ok and feedback.kind in kinds and phrase in feedback.message, feedback
+
+
+def test_the_cases_tell_every_two_ways_apart():
+    torch.manual_seed(6)
+    models = [checks._model(batches) for batches in checks.COUNTS]
+    ways = [checks._averages(way.answer, 0.9, models) for way in checks.AVERAGE_WAYS]
+    for k, one in enumerate(ways):
+        assert not any(torch.allclose(one, other, atol=1e-3) for other in ways[:k]), checks.AVERAGE_WAYS[
+            k
+        ].kind
+
+
+def test_each_check_takes_less_than_a_second():
+    for check, answer in (
+        (check_conditional_input, LABEL_RIGHT["expanded"]),
+        (check_average_update, update_average),
+    ):
+        start = time.process_time()
+        check(answer)
+        assert time.process_time() - start < 1

@@ -1,0 +1,212 @@
+"""The conditional GAN: what reads the label, whose weights move, what its study reached."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from helpers.data import load_digits
+from helpers.gan import (
+    ConditionalDiscriminator,
+    ConditionalGenerator,
+    average_of,
+    conditional_step,
+    discriminator_loss,
+    draw,
+    draw_asked,
+    non_saturating,
+    refresh_statistics,
+    to_tanh,
+    update_average,
+)
+from helpers.studies import study
+from helpers.studies.conditional_gan import SEEDS, conditional_run, obedience, within_class
+
+
+def small_players():
+    torch.manual_seed(0)
+    return ConditionalGenerator(latent=8, width=8), ConditionalDiscriminator(width=4)
+
+
+def optimisers(generator, discriminator, g_rate=1e-3, d_rate=1e-3):
+    return (
+        torch.optim.SGD(generator.parameters(), lr=g_rate),
+        torch.optim.SGD(discriminator.parameters(), lr=d_rate),
+    )
+
+
+def some_digits(count=12):
+    images, labels = load_digits("train")
+    return to_tanh(images[:count]), labels[:count]
+
+
+def parameters_of(network):
+    return [p.detach().clone() for p in network.parameters()]
+
+
+def same(network, before):
+    return [torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True)]
+
+
+def test_without_labels_the_digits_come_in_turn():
+    generator, _ = small_players()
+    z = torch.randn(23, 8)
+    generator.eval()
+    assert torch.equal(generator(z), generator(z, torch.arange(23) % 10))
+    assert generator(z).shape == (23, 1, 28, 28) and generator(z).abs().max() <= 1
+
+
+def test_the_label_changes_the_picture_and_nothing_else_does():
+    generator, _ = small_players()
+    z = torch.randn(1, 8).repeat(10, 1)
+    pictures = generator.eval()(z, torch.arange(10)).flatten(1)
+    apart = torch.cdist(pictures, pictures) + torch.eye(10)
+    assert apart.min() > 1e-3
+    assert torch.allclose(generator(z, torch.full((10,), 3))[0], pictures[3].view(1, 28, 28), atol=1e-6)
+
+
+def test_the_first_layer_sees_one_bias_for_each_class():
+    generator, _ = small_players()
+    first, z = generator.net[0], torch.randn(4, 8)
+    labels = torch.tensor([0, 9, 4, 4])
+    by_hand = z @ first.weight[:, :8].T + first.weight[:, 8:].T[labels] + first.bias
+    seen = []
+    first.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    generator(z, labels)
+    assert torch.allclose(seen[0], by_hand, atol=1e-6)
+
+
+def test_the_logit_is_a_verdict_and_a_projection():
+    _, discriminator = small_players()
+    discriminator.eval()
+    x, y = some_digits()
+    h = discriminator.features(x)
+    w, b = discriminator.verdict.weight, discriminator.verdict.bias
+    by_hand = (
+        h @ w[0]
+        + b
+        + torch.stack([discriminator.directions.weight[k] @ row for k, row in zip(y, h, strict=True)])
+    )
+    assert discriminator(x, y).shape == (12,)
+    assert torch.allclose(discriminator(x, y), by_hand, atol=1e-5)
+    other = (y + 1) % 10
+    difference = ((discriminator.directions(y) - discriminator.directions(other)) * h).sum(1)
+    assert torch.allclose(discriminator(x, y) - discriminator(x, other), difference, atol=1e-5)
+
+
+@pytest.mark.parametrize(("g_rate", "d_rate"), [(1e-2, 0.0), (0.0, 1e-2)])
+def test_each_update_moves_its_own_network(g_rate, d_rate):
+    generator, discriminator = small_players()
+    of_g, of_d = parameters_of(generator), parameters_of(discriminator)
+    conditional_step(
+        generator, discriminator, *optimisers(generator, discriminator, g_rate, d_rate), some_digits()
+    )
+    assert all(same(generator, of_g)) == (g_rate == 0)
+    assert all(same(discriminator, of_d)) == (d_rate == 0)
+
+
+def test_the_step_is_one_of_d_and_one_of_g_by_hand():
+    generator, discriminator = small_players()
+    hand_g, hand_d = copy.deepcopy(generator), copy.deepcopy(discriminator)
+    real, labels = some_digits()
+    torch.manual_seed(1)
+    measured = conditional_step(
+        generator, discriminator, *optimisers(generator, discriminator), (real, labels)
+    )
+    torch.manual_seed(1)
+    z = torch.randn(2, 12, 8)
+    g_optimiser, d_optimiser = optimisers(hand_g, hand_d)
+    logits = hand_d(torch.cat([real, hand_g(z[0], labels).detach()]), torch.cat([labels, labels]))
+    d_loss = discriminator_loss(logits[:12], logits[12:]).mean()
+    d_loss.backward()
+    d_optimiser.step()
+    g_loss = non_saturating(hand_d(hand_g(z[1], labels), labels)).mean()
+    g_loss.backward()
+    g_optimiser.step()
+    assert torch.allclose(measured["d_loss"], d_loss) and torch.allclose(measured["g_loss"], g_loss)
+    for network, by_hand in ((generator, hand_g), (discriminator, hand_d)):
+        for p, q in zip(network.parameters(), by_hand.parameters(), strict=True):
+            assert torch.allclose(p, q, atol=1e-6)
+
+
+def test_d_is_thawed_even_if_the_generator_breaks():
+    generator, discriminator = small_players()
+    calls = []
+
+    class Breaks(nn.Module):
+        latent = 8
+
+        def forward(self, z, labels):
+            calls.append(1)
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+            return generator(z, labels)
+
+    with pytest.raises(KeyboardInterrupt):
+        conditional_step(Breaks(), discriminator, *optimisers(generator, discriminator), some_digits())
+    assert all(p.requires_grad for p in discriminator.parameters())
+
+
+def test_drawing_on_request_leaves_the_run_as_it_was():
+    generator, _ = small_players()
+    z, labels, state = torch.randn(5, 8), torch.tensor([7, 7, 7, 0, 1]), torch.get_rng_state()
+    buffers = [b.clone() for b in generator.buffers()]
+    drawn = draw_asked(generator, labels, z)
+    assert drawn.min() >= 0 and drawn.max() <= 1 and not drawn.requires_grad
+    assert generator.training and torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(a, b) for a, b in zip(buffers, generator.buffers(), strict=True))
+    alone = torch.cat([draw_asked(generator, labels[i : i + 1], z[i : i + 1]) for i in range(5)])
+    assert torch.allclose(drawn, alone, atol=1e-5)  # no picture depends on its neighbours
+
+
+def test_the_tools_of_other_generators_work_on_it():
+    generator, _ = small_players()
+    average = average_of(generator)
+    update_average(average, generator, 0.9)
+    refresh_statistics(average, average.latent, batches=2)
+    z = torch.randn(20, 8, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(draw(average, 20, seed=3), draw_asked(average, torch.arange(20) % 10, z))
+
+
+def test_real_digits_are_seen_as_what_they_are():
+    images, labels = load_digits("validation")
+    assert obedience(images, labels).min() > 0.85
+    assert obedience(images, (labels + 1) % 10).max() < 0.1
+
+
+def test_one_picture_drawn_again_and_again_has_no_spread():
+    images, labels = load_digits("validation")
+    first = torch.stack([images[labels == k][0] for k in range(10)])
+    assert within_class(first[labels], labels).max() < 1e-4
+    assert within_class(images, labels).min() > 3
+
+
+def test_the_study_reached_what_the_course_promises():
+    runs = study("conditional_gan")["runs"]
+    assert len(runs["steady"]) == len(SEEDS) >= 3
+    for run in runs["steady"]:
+        assert run["accuracy"] >= 0.88 and run["worst_class"] >= 0.65
+        assert run["seconds"] <= 30 and run["least_spread"] > 0.7
+    for run in runs["blind"]:
+        assert 0.05 < run["accuracy"] < 0.15  # a label that D does not read is not obeyed
+
+
+def test_the_average_helps_where_the_rates_are_high():
+    runs = study("conditional_gan")["runs"]
+    for setting in ("steady", "falling"):
+        for run in runs[setting]:
+            assert run["early"]["average 0.98"] < run["early"]["raw"]
+    gained = [run["end"]["raw"] - run["end"]["average 0.98"] for run in runs["steady"]]
+    assert sum(gain > 0 for gain in gained) >= 4
+
+
+def test_a_short_run_of_a_new_seed_goes_the_same_way():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        run = conditional_run("steady", seed=11, rounds=250, early=250)
+    finally:
+        torch.set_num_threads(threads)
+    early = [each["early"]["average 0.98"] for each in study("conditional_gan")["runs"]["steady"]]
+    assert run["accuracy"] > 0.5 and run["end"]["average 0.98"] < 4 * max(early)
