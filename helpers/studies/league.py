@@ -227,14 +227,16 @@ def standings(found: dict) -> Picture:
         for row, name in enumerate(names):
             scores = [run[key] for run in found["runs"][name]]
             longer = [run[key] for run in found["equal_rounds"].get(name, [])]
-            axes.plot(scores, [row - 0.1] * len(scores), "o", color=COLOURS[0], markersize=5)
-            axes.plot(
+            (equal,) = axes.plot(scores, [row - 0.1] * len(scores), "o", color=COLOURS[0], markersize=5)
+            (open_,) = axes.plot(
                 longer, [row + 0.2] * len(longer), "D", color=COLOURS[1], markersize=4, fillstyle="none"
             )
         of_data = statistics.mean(run[key] for run in found["runs"]["data against data"])
-        axes.axvline(of_data, color="black", linestyle="--", linewidth=1)
+        data = axes.axvline(of_data, color="black", linestyle="--", linewidth=1)
         axes.set(xlabel=label, yticks=range(len(names)), yticklabels=names)
     panels[0].invert_yaxis()
+    series = {"equal arithmetic": equal, "6,000 rounds": open_, "data against data": data}
+    figure.legend(series.values(), series, loc="outside upper center", ncols=3, frameon=False)
     points = {
         name: " ".join(f"{run['w1']:.2f}" for run in runs)
         for name, runs in found["runs"].items()
