@@ -31,7 +31,7 @@ DATA = {"ring": (ring, 3000), "grid": (grid, 6000)}  # name → the mixture, and
 
 
 def forward_kl(fake_logits: Tensor) -> Tensor:
-    """−eᵃ, whose mean has the gradient of KL(p‖q) while D = D*. Source: Goodfellow (2016), section 5.1.1."""
+    """−eᵃ, whose mean has the gradient of KL(p‖q) while D = D*. Source: Goodfellow (2016), section 3.2.4."""
     return -fake_logits.exp()
 
 

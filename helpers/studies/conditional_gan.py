@@ -3,6 +3,7 @@
 Six minutes on one core: three settings, five seeds each.
 """
 
+import copy
 import time
 
 import torch
@@ -54,11 +55,15 @@ def asked_for(generator: nn.Module, seed: int = 1) -> tuple[Tensor, Tensor]:
 
 
 def distances(generator: nn.Module, averages: dict[float, nn.Module]) -> dict[str, float]:
-    """The digit distance of the raw generator and of each average, to the validation images."""
-    found = {"raw": score_digits(asked_for(generator)[0], "validation").distance}
-    for decay, average in averages.items():
-        refresh_statistics(average, average.latent)
-        found[f"average {decay}"] = score_digits(asked_for(average)[0], "validation").distance
+    """The digit distance of the newest generator and of each average, to the validation images.
+
+    All draw with batch-norm statistics of the same fresh noise; "as it is" is the newest with those of its training.
+    """
+    found = {"as it is": score_digits(asked_for(generator)[0], "validation").distance}
+    drawers = {"newest": copy.deepcopy(generator)} | {f"average {d}": each for d, each in averages.items()}
+    for name, drawer in drawers.items():
+        refresh_statistics(drawer, drawer.latent)
+        found[name] = score_digits(asked_for(drawer)[0], "validation").distance
     return {name: round(value, 2) for name, value in found.items()}
 
 

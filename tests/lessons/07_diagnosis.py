@@ -41,7 +41,7 @@ def by_tensors(patient):
     log = torch.tensor([patient["log"][name] for name in CURVES], dtype=torch.float64)
     tail = log[:, log.shape[1] - log.shape[1] // 3 :]
     return {
-        "size": tail.abs().nan_to_num(nan=math.inf).max(),
+        "size": tail.abs().nan_to_num(nan=math.inf, posinf=math.inf).max(),
         "lead": (tail[2] - tail[3]).quantile(0.5),
         "fooled": tail[3].quantile(0.5),
         "spread": patient["points"].double().var(dim=0, correction=0).sum().sqrt(),
@@ -98,7 +98,6 @@ SIGNS_RIGHT = {
     "lists": by_statistics,
     "tensors": by_tensors,
     "pairs": by_pairs,
-    "n - 1": with_unbiased_spread,
 }
 SIGNS_WRONG = {
     "no NaN": (other("size", stepping_over_nan), "not infinite"),
@@ -180,6 +179,7 @@ SIGNS_WRONG = {
         other("spread", lambda log, points: rms(points - points.mean(dim=0)) ** 2),
         "root is missing",
     ),
+    "spread, n - 1": (with_unbiased_spread, "n − 1"),
     "spread, averaged": (
         other("spread", lambda log, points: rms(points - points.mean(dim=0)) / math.sqrt(2)),
         "coordinates are averaged",
