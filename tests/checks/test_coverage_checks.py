@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from folded_solutions import folded_solutions
 
 from helpers.checks import check_mode_coverage
 from helpers.checks import coverage as checks
@@ -171,3 +172,8 @@ def test_the_check_takes_less_than_a_second():
     start = time.process_time()
     check_mode_coverage(by_table)
     assert time.process_time() - start < 1
+
+
+def test_the_solution_in_the_notebook_passes():
+    mine = folded_solutions("07_how_gans_fail", torch=torch)
+    assert check_mode_coverage(mine["my_mode_coverage"]).kind == "right"

@@ -4,6 +4,7 @@ import time
 
 import pytest
 import torch
+from folded_solutions import folded_solutions
 from torch import nn
 from torch.nn.functional import one_hot
 
@@ -395,3 +396,9 @@ def test_each_check_takes_less_than_a_second():
         start = time.process_time()
         check(answer)
         assert time.process_time() - start < 1
+
+
+def test_the_solutions_in_the_notebook_pass():
+    mine = folded_solutions("06_dcgan_and_conditional_gan", torch=torch, one_hot=one_hot)
+    assert check_conditional_input(mine["my_conditional_input"]).kind == "right"
+    assert check_average_update(mine["my_update_average"]).kind == "right"
