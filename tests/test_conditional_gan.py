@@ -201,12 +201,7 @@ def test_the_average_helps_where_the_rates_are_high():
     assert sum(gain > 0 for gain in gained) >= 4
 
 
-def test_a_short_run_of_a_new_seed_goes_the_same_way():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        run = conditional_run("steady", seed=11, rounds=250, early=250)
-    finally:
-        torch.set_num_threads(threads)
+def test_a_short_run_of_a_new_seed_goes_the_same_way(one_thread):
+    run = conditional_run("steady", seed=11, rounds=250, early=250)
     early = [each["early"]["average 0.98"] for each in study("conditional_gan")["runs"]["steady"]]
     assert run["accuracy"] > 0.5 and run["end"]["average 0.98"] < 4 * max(early)

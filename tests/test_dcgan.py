@@ -34,14 +34,6 @@ def taught(*names):
     return [space[name] for name in names]
 
 
-@pytest.fixture
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def test_resize_and_convolution_is_a_tied_transposed_convolution():
     (tied,) = taught("tied")
     torch.manual_seed(0)

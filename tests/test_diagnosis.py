@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import torch
 
 from helpers.data import ring
 from helpers.diagnosis import DIAGNOSES, diagnose, signs
@@ -97,13 +96,8 @@ def test_the_anonymous_logs_say_nothing_of_their_making():
 
 
 @pytest.mark.parametrize("kind", ["healthy", "oscillation", "vanishing gradient", "range too small"])
-def test_a_new_log_is_made_and_read_right(kind):
+def test_a_new_log_is_made_and_read_right(kind, one_thread):
     """A seed that neither the thresholds nor the table have seen, at the development logs' rates."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        entry = made(kind, seed=10)
-    finally:
-        torch.set_num_threads(threads)
+    entry = made(kind, seed=10)
     assert diagnose(entry["log"], largest_of_data()) == kind
     assert ring().sample(500).abs().max() < 1.1 * largest_of_data()

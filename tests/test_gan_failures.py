@@ -125,13 +125,8 @@ def test_the_ring_rows_repeat_the_study_of_notebook_04():
 
 
 @pytest.mark.parametrize("name", ["ring, strong D, forward KL", "ring, balanced, reverse KL"])
-def test_a_new_seed_falls_into_the_spread(name):
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        run = game(name, seed=11)
-    finally:
-        torch.set_num_threads(threads)
+def test_a_new_seed_falls_into_the_spread(name, one_thread):
+    run = game(name, seed=11)
     counts = [each["modes"] for each in study("collapse")["runs"][name]]
     assert min(counts) - 2 <= run["modes"] <= max(counts) + 2
 

@@ -67,6 +67,7 @@ WRITTEN_ONCE = {
         "dirac_eigenvalues",
     ],
     ("07_how_gans_fail", "helpers.diagnosis"): ["signs", "diagnose"],
+    ("07_how_gans_fail", "helpers.studies.logs"): ["Bounded"],
     ("08_better_games", "helpers.gan.losses"): [
         "wasserstein_critic",
         "hinge_generator",

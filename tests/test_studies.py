@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from helpers import studies
-from helpers.studies import RESULTS, study, write_study
+from helpers.studies import RESULTS, late_fall, study, write_study
 from helpers.studies.article_gan import AS_PRINTED, article_players, article_run, ladder, pairs_lost
 from helpers.studies.ring_gan import SEEDS, ring_run
 
@@ -85,3 +85,8 @@ def test_what_is_written_is_what_is_read(tmp_path, monkeypatch):
     found = study("a_study")
     assert list(found) == ["settings", "versions", "date", "runs", "tries"]
     assert found["settings"]["seeds"] == [0, 1, 2] and found["runs"] == {"β": [{"w1": 0.5}]}
+
+
+def test_the_rates_fall_late_and_in_a_straight_line():
+    assert [late_fall(done) for done in (0.0, 0.3, 0.5)] == [1.0, 1.0, 1.0]
+    assert late_fall(1.0) == pytest.approx(0.02) and late_fall(0.75) == pytest.approx(0.51)

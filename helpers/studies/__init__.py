@@ -25,6 +25,14 @@ def study(name: str) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def late_fall(done: float) -> float:
+    """The factor on the learning rates when the fraction `done` of a game on points is over, as in notebook 04.
+
+    1 in the first half, then a straight line down to 2 %.
+    """
+    return min(1.0, 2 * 0.98 * (1 - done) + 0.02)
+
+
 def write_study(name: str, settings: dict, runs: dict[str, list[dict]], **more) -> None:
     """Write what `study(name)` reads: `settings` with their seeds, versions, date, `runs`, and whatever `more`."""
     versions = {"python": platform.python_version(), "torch": torch.__version__}

@@ -23,7 +23,7 @@ from helpers.gan import (
     non_saturating,
 )
 from helpers.metrics import mode_coverage
-from helpers.studies import write_study
+from helpers.studies import late_fall, write_study
 from helpers.widgets.gan_lab import PRESETS
 
 BATCH, SEEDS = 128, (0, 1, 2, 3, 4)
@@ -101,7 +101,7 @@ def collapse_run(
     d_optimiser = torch.optim.Adam(discriminator.parameters(), setting.d_rate, (setting.momentum, 0.9))
     off = []
     for t in range(rounds):
-        factor = min(1.0, 2 * 0.98 * (1 - t / rounds) + 0.02) if setting.calm else 1.0
+        factor = late_fall(t / rounds) if setting.calm else 1.0
         g_optimiser.param_groups[0]["lr"] = setting.g_rate * factor
         d_optimiser.param_groups[0]["lr"] = setting.d_rate * factor
         for _ in range(setting.d_steps):

@@ -22,7 +22,7 @@ from helpers.gan import (
     non_saturating,
 )
 from helpers.metrics import mode_coverage
-from helpers.studies import write_study
+from helpers.studies import late_fall, write_study
 
 ROUNDS, BATCH, RECORDS, POINTS = 2400, 128, 24, 500
 # Seeds of each kind: the first four are there to develop the rule on, the others are held out.
@@ -85,8 +85,7 @@ class Bounded(nn.Module):
 
     def __init__(self, bound: float):
         super().__init__()
-        self.inner, self.bound = PointGenerator(), bound
-        self.latent = self.inner.latent
+        self.latent, self.bound, self.inner = 2, bound, PointGenerator()
 
     def forward(self, z: Tensor) -> Tensor:
         return self.bound * self.inner(z).tanh()
@@ -125,7 +124,7 @@ def keep_log(recipe: Recipe, seed: int) -> tuple[dict[str, list[float]], PointGe
         d_step()
     log, window = {}, []
     for t in range(1, ROUNDS + 1):
-        factor = min(1.0, 2 * 0.98 * (1 - t / ROUNDS) + 0.02) if recipe.calm else 1.0
+        factor = late_fall(t / ROUNDS) if recipe.calm else 1.0
         g_optimiser.param_groups[0]["lr"] = recipe.g_rate * factor
         d_optimiser.param_groups[0]["lr"] = recipe.d_rate * factor
         for _ in range(recipe.d_steps):

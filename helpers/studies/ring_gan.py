@@ -5,7 +5,7 @@ import torch
 from helpers.data import ring
 from helpers.gan import PointDiscriminator, PointGenerator, discriminator_step, generator_step
 from helpers.metrics import mode_coverage
-from helpers.studies import write_study
+from helpers.studies import late_fall, write_study
 from helpers.widgets.gan_lab import PRESETS
 
 ROUNDS, BATCH, SEEDS = 3000, 128, (0, 1, 2, 3, 4)
@@ -24,7 +24,7 @@ def ring_run(preset: str, seed: int) -> dict[str, float]:
     d_optimiser = torch.optim.Adam(discriminator.parameters(), settings.d_rate, (settings.momentum, 0.9))
     losses = []
     for t in range(ROUNDS):
-        factor = min(1.0, 2 * 0.98 * (1 - t / ROUNDS) + 0.02)
+        factor = late_fall(t / ROUNDS)
         g_optimiser.param_groups[0]["lr"] = settings.g_rate * factor
         d_optimiser.param_groups[0]["lr"] = settings.d_rate * factor
         for _ in range(settings.d_steps):
