@@ -31,7 +31,9 @@ from helpers.theory.games import (
     simultaneous,
     value,
 )
+from helpers.theory.importance import effective_sample_size, log_mean_exp, naive_relative_variance
 from helpers.theory.linear_gaussian import LinearGaussian, best_diagonal, exact_elbo, kl_to_posterior
+from helpers.theory.ppca import fit_ppca
 from helpers.theory.transport import wasserstein_1d, wasserstein_exact, wasserstein_lp
 
 __all__ = [
@@ -47,15 +49,19 @@ __all__ = [
     "dirac_wasserstein",
     "discrete_js",
     "discrete_kl",
+    "effective_sample_size",
     "entropy",
     "exact_elbo",
     "extragradient",
+    "fit_ppca",
     "integral",
     "js",
     "kl",
     "kl_monte_carlo",
     "kl_to_posterior",
+    "log_mean_exp",
     "log_mixture",
+    "naive_relative_variance",
     "normal_kl",
     "optimal_discriminator",
     "optimal_logit",
