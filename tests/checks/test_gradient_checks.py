@@ -1,0 +1,647 @@
+"""Both sides of the checks of notebook 11: every right way to estimate a gradient passes, a wrong one is named."""
+
+import functools
+import math
+import time
+
+import pytest
+import torch
+from folded_solutions import folded_solutions
+from torch.distributions import Independent, Normal
+from torch.func import grad, vmap
+
+from helpers.checks import check_pathwise_gradient, check_score_gradient
+from helpers.checks import gradients as checks
+from helpers.checks.frame import Mistake
+from helpers.vae import leave_one_out, pathwise_gradient, score_gradient
+
+
+@functools.cache
+def judged(check, answer):
+    """What `check` says of `answer` in float32, asked once."""
+    return check(answer)
+
+
+def named(rows):
+    return [f"{kind}-{n}" for n, (_, kind, _) in enumerate(rows)]
+
+
+def draws(mu, log_var, eps):
+    return mu + (log_var / 2).exp() * eps
+
+
+def scores(log_var, eps):
+    return torch.cat([eps / (log_var / 2).exp(), (eps**2 - 1) / 2], 1)
+
+
+# The score function, right
+
+
+def s_by_hand(mu, log_var, f, eps):
+    return f(draws(mu, log_var, eps))[:, None] * scores(log_var, eps)
+
+
+def s_through_z(mu, log_var, f, eps):
+    z, var = draws(mu, log_var, eps), log_var.exp()
+    in_mu = (z - mu) / var
+    in_log_var = 0.5 * ((z - mu) ** 2 / var - 1)
+    return torch.hstack([in_mu, in_log_var]) * f(z).unsqueeze(1)
+
+
+def s_one_autograd_a_draw(mu, log_var, f, eps):
+    rows = []
+    for noise in eps:
+        m, lv = mu.clone().requires_grad_(), log_var.clone().requires_grad_()
+        q = Normal(m, (lv / 2).exp())
+        z = (m + (lv / 2).exp() * noise).detach()
+        q.log_prob(z).sum().backward()
+        rows.append(torch.cat([m.grad, lv.grad]) * f(z[None])[0])
+    return torch.stack(rows)
+
+
+def s_surrogate(mu, log_var, f, eps):
+    m = mu.expand_as(eps).clone().requires_grad_()
+    lv = log_var.expand_as(eps).clone().requires_grad_()
+    q = Independent(Normal(m, torch.exp(0.5 * lv)), 1)
+    z = (m + torch.exp(0.5 * lv) * eps).detach()
+    return torch.cat(torch.autograd.grad((f(z).detach() * q.log_prob(z)).sum(), [m, lv]), dim=1)
+
+
+def s_vmap(mu, log_var, f, eps):
+    z = draws(mu, log_var, eps)
+
+    def log_q(both, z):
+        m, lv = both.chunk(2)
+        return (-0.5 * (z - m) ** 2 / lv.exp() - 0.5 * lv).sum()
+
+    score = vmap(grad(log_q), in_dims=(None, 0))(torch.cat([mu, log_var]), z)
+    return torch.einsum("k,kp->kp", f(z), score)
+
+
+def s_jacobian(mu, log_var, f, eps):
+    z = draws(mu, log_var, eps)
+    parts = torch.autograd.functional.jacobian(
+        lambda m, lv: Normal(m, (lv / 2).exp()).log_prob(z).sum(1), (mu, log_var)
+    )
+    return torch.cat(parts, 1) * f(z).view(-1, 1)
+
+
+def s_loop(mu, log_var, f, eps):
+    out = torch.empty(len(eps), 2 * len(mu), dtype=eps.dtype)
+    for k in range(len(eps)):
+        z = draws(mu, log_var, eps[k])
+        r = f(z[None]).item()
+        for j in range(len(mu)):
+            out[k, j] = r * eps[k, j] / math.exp(log_var[j].item() / 2)
+            out[k, len(mu) + j] = r * (eps[k, j] ** 2 - 1) / 2
+    return out
+
+
+def s_in_double(mu, log_var, f, eps):
+    return s_by_hand(mu.double(), log_var.double(), f, eps.double())
+
+
+def s_with_a_graph(mu, log_var, f, eps):
+    return s_by_hand(mu.requires_grad_(), log_var.requires_grad_(), f, eps)
+
+
+def s_permuted(mu, log_var, f, eps):
+    order = torch.randperm(len(eps))
+    return s_by_hand(mu, log_var, f, eps[order])[order.argsort()]
+
+
+def s_log_var_by_the_density(mu, log_var, f, eps):
+    """∇ log q = ∇q / q."""
+    m = mu.expand_as(eps).clone().requires_grad_()
+    lv = log_var.expand_as(eps).clone().requires_grad_()
+    z = draws(mu, log_var, eps)
+    q = Normal(m, (lv / 2).exp()).log_prob(z).sum(1).exp()
+    gradient = torch.cat(torch.autograd.grad(q.sum(), (m, lv)), 1)
+    return f(z)[:, None] * gradient / q.detach()[:, None]
+
+
+S_RIGHT = [
+    s_by_hand,
+    s_through_z,
+    s_one_autograd_a_draw,
+    s_surrogate,
+    s_vmap,
+    s_jacobian,
+    s_loop,
+    s_in_double,
+    s_with_a_graph,
+    s_permuted,
+    s_log_var_by_the_density,
+    score_gradient,
+]
+
+
+@pytest.mark.parametrize("gradient", S_RIGHT)
+def test_a_right_score_gradient_passes(gradient, dtype):
+    feedback = check_score_gradient(gradient)
+    assert (feedback.ok, feedback.kind) == (True, "right"), feedback
+    assert "A remark" not in feedback.message
+
+
+def with_baseline(baseline):
+    def gradient(mu, log_var, f, eps):
+        z = draws(mu, log_var, eps)
+        return (f(z) - baseline(mu, f, z))[:, None] * scores(log_var, eps)
+
+    return gradient
+
+
+def s_best_baseline_of_the_others(mu, log_var, f, eps):
+    s, r = scores(log_var, eps), f(draws(mu, log_var, eps))
+    rows = []
+    for k in range(len(eps)):
+        rest = torch.arange(len(eps)) != k
+        b = (r[rest, None] * s[rest] ** 2).sum(0) / (s[rest] ** 2).sum(0)
+        rows.append((r[k] - b) * s[k])
+    return torch.stack(rows)
+
+
+def s_ours_with_baseline(mu, log_var, f, eps):
+    return score_gradient(mu, log_var, f, eps, leave_one_out(f(draws(mu, log_var, eps))))
+
+
+def mean_without_k(mu, f, z):
+    r = f(z)
+    return torch.stack([torch.cat([r[:k], r[k + 1 :]]).mean() for k in range(len(r))])
+
+
+S_REMARKS = [
+    (with_baseline(mean_without_k), "right", "leaves the draw itself out"),
+    (with_baseline(lambda mu, f, z: leave_one_out(f(z))), "right", "leaves the draw itself out"),
+    (s_ours_with_baseline, "right", "leaves the draw itself out"),
+    (with_baseline(lambda mu, f, z: f(mu[None])), "right", "reward at μ"),
+    (with_baseline(lambda mu, f, z: f(mu.expand_as(z))), "right", "reward at μ"),
+    (s_best_baseline_of_the_others, "right", "best baseline of each column"),
+]
+
+
+@pytest.mark.parametrize("gradient, kind, phrase", S_REMARKS, ids=named(S_REMARKS))
+def test_a_baseline_passes_with_a_remark(gradient, kind, phrase, dtype):
+    feedback = check_score_gradient(gradient)
+    assert (feedback.ok, feedback.kind) == (True, kind), feedback
+    assert "A remark: " in feedback.message and phrase in feedback.message
+
+
+# … wrong
+
+
+def with_score(score):
+    """Reward times a score of ε, σ and z (K, d), given as the columns of μ and of log σ²."""
+
+    def gradient(mu, log_var, f, eps):
+        sigma, z = (log_var / 2).exp(), draws(mu, log_var, eps)
+        return f(z)[:, None] * torch.cat(score(eps, sigma, z), 1)
+
+    return gradient
+
+
+def with_reward(reward):
+    def gradient(mu, log_var, f, eps):
+        return reward(mu, log_var, f, eps) * scores(log_var, eps)
+
+    return gradient
+
+
+def with_result(right, result):
+    return lambda mu, log_var, f, eps: result(right(mu, log_var, f, eps))
+
+
+def by_autograd(surrogate, width=lambda lv: (lv / 2).exp()):
+    """K gradients of surrogate(f, q, z), z a function of μ and σ."""
+
+    def gradient(mu, log_var, f, eps):
+        m = mu.expand_as(eps).clone().requires_grad_()
+        lv = log_var.expand_as(eps).clone().requires_grad_()
+        q = Independent(Normal(m, width(lv)), 1)
+        z = m + width(lv) * eps
+        return torch.cat(torch.autograd.grad(surrogate(f, q, z).sum(), (m, lv), materialize_grads=True), 1)
+
+    return gradient
+
+
+def fresh_noise(right):
+    return lambda mu, log_var, f, eps: right(mu, log_var, f, torch.randn_like(eps))
+
+
+def s_standardised(mu, log_var, f, eps):
+    r = f(draws(mu, log_var, eps))
+    return ((r - r.mean()) / r.std())[:, None] * scores(log_var, eps)
+
+
+def s_own_best_baseline(mu, log_var, f, eps):
+    r, s = f(draws(mu, log_var, eps))[:, None], scores(log_var, eps)
+    return (r - (r * s**2).mean(0) / (s**2).mean(0)) * s
+
+
+def s_in_place(mu, log_var, f, eps):
+    z = eps.mul_((log_var / 2).exp()).add_(mu)
+    return f(z)[:, None] * scores(log_var, (z - mu) / (log_var / 2).exp())
+
+
+def half(right, columns):
+    """Right in the first or the last half of the columns, something of its own in the other."""
+
+    def gradient(mu, log_var, f, eps):
+        value, d = right(mu, log_var, f, eps).clone(), len(mu)
+        value[:, columns(d)] = value[:, columns(d)].cos()
+        return value
+
+    return gradient
+
+
+S_WRONG = [
+    # the score
+    (with_score(lambda e, s, z: (e / s, e**2 - 1)), "no_half", "derivatives in log σ."),
+    (with_score(lambda e, s, z: (e / s, (e**2 - 1) / s)), "in_sigma", "derivatives in σ."),
+    (with_score(lambda e, s, z: (e / s, (e**2 - 1) / (2 * s**2))), "in_variance", "derivatives in σ²"),
+    (with_score(lambda e, s, z: (e, (e**2 - 1) / 2)), "scale_of_mu", "lack a power of σ"),
+    (with_score(lambda e, s, z: (e / s**2, (e**2 - 1) / 2)), "scale_of_mu", "once too often"),
+    (with_score(lambda e, s, z: (e * s, (e**2 - 1) / 2)), "scale_of_mu", "with nothing below it"),
+    (with_score(lambda e, s, z: (z / s**2, (e**2 - 1) / 2)), "not_centred", "its distance from μ"),
+    (with_score(lambda e, s, z: (e / s, e**2 / 2)), "no_one", "never negative"),
+    (with_score(lambda e, s, z: (e / s, (e**2 + 1) / 2)), "one_sign", "always positive"),
+    (with_score(lambda e, s, z: (e / s, ((s * e) ** 2 - 1) / 2)), "square_of_scaled", "in units of σ"),
+    (with_score(lambda e, s, z: (e / s, (1 - e**2) / 2)), "sign_of_half", "under a wider q"),
+    (with_score(lambda e, s, z: (-e / s, (e**2 - 1) / 2)), "sign_of_half", "if μ moves to the right"),
+    (
+        with_score(lambda e, s, z: [p.sum(1, keepdim=True).expand_as(e) for p in (e / s, (e**2 - 1) / 2)]),
+        "summed_score",
+        "a number of its own",
+    ),
+    (by_autograd(lambda f, q, z: -f(z).detach() * q.log_prob(z.detach())), "sign", "the derivative in z"),
+    # what autograd is given
+    (by_autograd(lambda f, q, z: f(z).detach() * q.log_prob(z)), "attached", "moves along with μ and σ"),
+    (by_autograd(lambda f, q, z: f(z) * q.log_prob(z)), "attached", "Hold it still"),
+    (by_autograd(lambda f, q, z: f(z) * q.log_prob(z.detach())), "attached", "a plain number"),
+    (by_autograd(lambda f, q, z: f(z)), "path", "misses the step"),
+    (
+        by_autograd(lambda f, q, z: f(z).detach() * q.log_prob(z.detach()).exp()),
+        "probability",
+        "log q belongs",
+    ),
+    (
+        by_autograd(lambda f, q, z: f(z).detach() * q.log_prob(z.detach()), torch.exp),
+        "deviation",
+        "as log σ",
+    ),
+    (pathwise_gradient, "path", "needs the slope"),
+    # the reward
+    (with_baseline(lambda mu, f, z: f(z).mean()), "own_baseline", "Which draws may it be made of"),
+    (with_baseline(lambda mu, f, z: f(z).median()), "own_baseline", "no constant to that draw"),
+    (s_own_best_baseline, "own_baseline", "reward of the same draw"),
+    (s_standardised, "standardised", "standard deviation"),
+    (with_reward(lambda mu, lv, f, eps: f(eps)[:, None]), "reward_of_noise", "reward of `eps`"),
+    (with_reward(lambda mu, lv, f, eps: f(mu + lv.exp() * eps)[:, None]), "reward_of_noise", "spread by σ²"),
+    (with_reward(lambda mu, lv, f, eps: f(mu[None])[:, None]), "no_draws", "taken at μ"),
+    (with_reward(lambda mu, lv, f, eps: f(draws(mu, lv, eps)).mean()), "mean_reward", "the mean reward"),
+    (
+        with_reward(lambda mu, lv, f, eps: f(draws(mu, lv, eps)).sum()),
+        "mean_reward",
+        "the sum of all rewards",
+    ),
+    (with_reward(lambda mu, lv, f, eps: 1), "no_reward", "score alone"),
+    (
+        with_reward(lambda mu, lv, f, eps: -leave_one_out(f(draws(mu, lv, eps)))[:, None]),
+        "only_baseline",
+        "Only the baseline is left",
+    ),
+    (with_baseline(lambda mu, f, z: -leave_one_out(f(z))), "added_baseline", "baseline is added"),
+    # the result
+    (with_result(s_by_hand, lambda g: -g), "sign", "makes the reward fall"),
+    (with_result(s_by_hand, lambda g: g / len(g)), "divided", "divided by K"),
+    (with_result(s_by_hand, lambda g: torch.cat(g.chunk(2, 1)[::-1], 1)), "exchanged", "changed places"),
+    (
+        with_result(s_by_hand, lambda g: torch.stack(g.chunk(2, 1), 2).flatten(1)),
+        "interleaved",
+        "concatenate",
+    ),
+    (with_result(s_by_hand, lambda g: g.mean(0)), "shape", "one gradient for each draw"),
+    (with_result(s_by_hand, lambda g: g.sum(0, keepdim=True)), "shape", "one gradient for each draw"),
+    (with_result(s_by_hand, lambda g: g.T), "shape", "changed places"),
+    (with_result(s_by_hand, lambda g: torch.cat(g.chunk(2, 1))), "shape", "side by side"),
+    (with_result(s_by_hand, lambda g: torch.stack(g.chunk(2, 1))), "shape", "new dimension"),
+    (with_result(s_by_hand, lambda g: g.chunk(2, 1)[0]), "shape", "One half is missing"),
+    (with_result(s_by_hand, lambda g: g.sum(1)), "shape", "has one for each parameter"),
+    (with_result(s_by_hand, lambda g: g.sum()), "shape", "one number"),
+    (with_result(s_by_hand, lambda g: tuple(g.chunk(2, 1))), "type", "two tensors"),
+    # chance and inputs
+    (fresh_noise(s_by_hand), "noise", "Use the `eps`"),
+    (s_in_place, "changed_input", "Work on copies"),
+    # two mistakes
+    (with_result(with_score(lambda e, s, z: (e / s, e**2 - 1)), lambda g: -g), "no_half", "second mistake"),
+    # in no table
+    (with_result(s_by_hand, lambda g: 3 * g), "scale", "3 times"),
+    (half(s_by_hand, lambda d: slice(d, None)), "log_var_half", "those of log σ² are not"),
+    (half(s_by_hand, lambda d: slice(0, d)), "mu_half", "those of μ are not"),
+    (with_result(s_by_hand, lambda g: g.cos()), "value", "at ε = 2 yours gives (-0.654, -0.99)"),
+]
+
+
+@pytest.mark.parametrize("gradient, kind, phrase", S_WRONG, ids=named(S_WRONG))
+def test_a_wrong_score_gradient_is_called_by_name(gradient, kind, phrase):
+    feedback = judged(check_score_gradient, gradient)
+    assert (feedback.ok, feedback.kind) == (False, kind), feedback
+    assert phrase in feedback.message
+
+
+# The path, right
+
+
+def p_by_hand(mu, log_var, f, eps):
+    sigma = (log_var / 2).exp()
+    z = (mu + sigma * eps).detach().requires_grad_()
+    (in_z,) = torch.autograd.grad(f(z).sum(), z)
+    return torch.cat([in_z, in_z * sigma * eps / 2], 1)
+
+
+def p_copies(mu, log_var, f, eps):
+    m = mu.repeat(len(eps), 1).requires_grad_()
+    lv = log_var.repeat(len(eps), 1).requires_grad_()
+    f(m + torch.exp(0.5 * lv) * eps).sum().backward()
+    return torch.cat([m.grad, lv.grad], dim=1)
+
+
+def p_one_at_a_time(mu, log_var, f, eps):
+    rows = []
+    for noise in eps:
+        m, lv = mu.clone().requires_grad_(), log_var.clone().requires_grad_()
+        f((m + (lv / 2).exp() * noise)[None])[0].backward()
+        rows.append(torch.cat([m.grad, lv.grad]))
+    return torch.stack(rows)
+
+
+def p_jacobian(mu, log_var, f, eps):
+    parts = torch.autograd.functional.jacobian(lambda m, lv: f(m + (lv / 2).exp() * eps), (mu, log_var))
+    return torch.cat(parts, 1)
+
+
+def p_vmap(mu, log_var, f, eps):
+    def one(both, noise):
+        m, lv = both.chunk(2)
+        return f(m + (lv / 2).exp() * noise)
+
+    return vmap(grad(one), in_dims=(None, 0))(torch.cat([mu, log_var]), eps)
+
+
+def p_rows_of_one_graph(mu, log_var, f, eps):
+    m, lv = mu.clone().requires_grad_(), log_var.clone().requires_grad_()
+    rewards = f(m + lv.exp().sqrt() * eps)
+    rows = [torch.cat(torch.autograd.grad(r, (m, lv), retain_graph=True)) for r in rewards]
+    return torch.stack(rows)
+
+
+def p_through_the_distance(mu, log_var, f, eps):
+    z = draws(mu, log_var, eps).detach().requires_grad_()
+    f(z).backward(torch.ones(len(eps), dtype=z.dtype))
+    return torch.hstack([z.grad, 0.5 * z.grad * (z.detach() - mu)])
+
+
+def p_with_a_graph(mu, log_var, f, eps):
+    m = mu.expand_as(eps).clone().requires_grad_()
+    lv = log_var.expand_as(eps).clone().requires_grad_()
+    return torch.cat(torch.autograd.grad(f(m + (lv / 2).exp() * eps).sum(), (m, lv), create_graph=True), 1)
+
+
+def p_in_double(mu, log_var, f, eps):
+    return p_by_hand(mu.double(), log_var.double(), f, eps.double())
+
+
+def p_permuted(mu, log_var, f, eps):
+    order = torch.randperm(len(eps))
+    return p_by_hand(mu, log_var, f, eps[order])[order.argsort()]
+
+
+P_RIGHT = [
+    p_by_hand,
+    p_copies,
+    p_one_at_a_time,
+    p_jacobian,
+    p_vmap,
+    p_rows_of_one_graph,
+    p_through_the_distance,
+    p_with_a_graph,
+    p_in_double,
+    p_permuted,
+    by_autograd(lambda f, q, z: f(z)),
+    pathwise_gradient,
+]
+
+
+@pytest.mark.parametrize("gradient", P_RIGHT)
+def test_a_right_pathwise_gradient_passes(gradient, dtype):
+    feedback = check_pathwise_gradient(gradient)
+    assert (feedback.ok, feedback.kind) == (True, "right"), feedback
+
+
+# … wrong
+
+
+def path(place=draws, slope=lambda s, f, z: s, move=None):
+    """The path with another place, slope or move: move takes the slope, ε, σ and z."""
+    move = move or (lambda s, e, sigma, z: (s, s * sigma * e / 2))
+
+    def gradient(mu, log_var, f, eps):
+        z = place(mu, log_var, eps).detach().requires_grad_()
+        (in_z,) = torch.autograd.grad(f(z).sum(), z)
+        sigma = (log_var / 2).exp()
+        in_z = slope(in_z, f, z.detach()) if slope else in_z * sigma
+        return torch.cat(move(in_z, eps, sigma, draws(mu, log_var, eps)), 1)
+
+    return gradient
+
+
+def cut(where):
+    """The path with a `detach`."""
+
+    def gradient(mu, log_var, f, eps):
+        m = mu.expand_as(eps).clone().requires_grad_()
+        lv = log_var.expand_as(eps).clone().requires_grad_()
+        value = f(where(m, lv, eps)).sum() + 0 * (m.sum() + lv.sum())
+        return torch.cat(torch.autograd.grad(value, (m, lv), materialize_grads=True), 1)
+
+    return gradient
+
+
+def p_one_tensor_for_all(mu, log_var, f, eps):
+    m, lv = mu.clone().requires_grad_(), log_var.clone().requires_grad_()
+    return torch.cat(torch.autograd.grad(f(m + (lv / 2).exp() * eps).sum(), (m, lv)))
+
+
+def p_by_torch_normal(mu, log_var, f, eps):
+    m = mu.expand_as(eps).clone().requires_grad_()
+    lv = log_var.expand_as(eps).clone().requires_grad_()
+    z = torch.normal(m, (lv / 2).exp())
+    return torch.cat(torch.autograd.grad(f(z).sum(), (m, lv)), 1)
+
+
+def p_without_a_graph(mu, log_var, f, eps):
+    m = mu.expand_as(eps).clone().requires_grad_()
+    with torch.no_grad():
+        z = draws(m, log_var, eps)
+    f(z).sum().backward()
+    return m.grad
+
+
+def p_in_place(mu, log_var, f, eps):
+    value = p_by_hand(mu, log_var, f, eps)
+    log_var.div_(2)
+    return value
+
+
+P_WRONG = [
+    # where the slope is taken
+    (path(place=lambda mu, lv, e: mu.expand_as(e)), "slope_at_mu", "taken at μ."),
+    (path(place=lambda mu, lv, e: e), "slope_at_noise", "taken at `eps`"),
+    (path(place=lambda mu, lv, e: mu + e), "slope_at_noise", "where has σ gone"),
+    (path(place=lambda mu, lv, e: mu + lv.exp() * e), "slope_at_noise", "spread by σ²"),
+    # which slope
+    (path(slope=None), "slope_in_noise", "one σ too many"),
+    (path(slope=lambda s, f, z: s.mean(0).expand_as(s)), "mean_slope", "the mean slope"),
+    (path(slope=lambda s, f, z: s.sum(0).expand_as(s)), "summed_slope", "its own copy"),
+    (path(slope=lambda s, f, z: f(z)[:, None] * s), "times_reward", "multiplied by the reward"),
+    (
+        path(slope=lambda s, f, z: s.sum(1, keepdim=True).expand_as(s)),
+        "summed_dimensions",
+        "one component of z",
+    ),
+    # how z moves
+    (path(move=lambda s, e, sigma, z: (s, s * sigma * e)), "no_half", "where does a ½ come in"),
+    (path(move=lambda s, e, sigma, z: (s, s * e)), "in_sigma", "derivatives in σ."),
+    (path(move=lambda s, e, sigma, z: (s, s * e / (2 * sigma))), "in_variance", "derivatives in σ²"),
+    (path(move=lambda s, e, sigma, z: (s, s * e / 2)), "no_sigma", "the σ is missing"),
+    (path(move=lambda s, e, sigma, z: (s, s * sigma**2 * e / 2)), "variance", "σ² where σ belongs"),
+    (path(move=lambda s, e, sigma, z: (s, s * sigma / 2)), "no_noise", "`eps` is missing"),
+    (path(move=lambda s, e, sigma, z: (s, s * z / 2)), "z_for_noise", "μ does not move when σ grows"),
+    (path(move=lambda s, e, sigma, z: (s, -s * sigma * e / 2)), "sign_of_half", "moves to the right when σ"),
+    (path(move=lambda s, e, sigma, z: (s * e, s * sigma * e / 2)), "mu_scaled", "by the same amount"),
+    # what is cut
+    (cut(lambda m, lv, e: draws(m, lv, e).detach()), "detached", "`sample` where `rsample`"),
+    (
+        cut(lambda m, lv, e: torch.tensor(draws(m, lv, e).tolist(), dtype=e.dtype)),
+        "detached",
+        "cut from μ and σ",
+    ),
+    (p_by_torch_normal, "detached", "`torch.normal`"),
+    (cut(lambda m, lv, e: draws(m.detach(), lv, e)), "mu_detached", "cut from μ."),
+    (cut(lambda m, lv, e: draws(m, lv.detach(), e)), "sigma_detached", "cut from σ."),
+    (p_without_a_graph, "detached", "back to the parameters is cut"),
+    # other estimators
+    (s_by_hand, "score", "by the score function"),
+    (
+        by_autograd(lambda f, q, z: f(z) + f(z).detach() * q.log_prob(z.detach())),
+        "twice",
+        "alone is the whole gradient",
+    ),
+    (by_autograd(lambda f, q, z: f(z), torch.exp), "deviation", "as log σ"),
+    # the result
+    (with_result(p_by_hand, lambda g: -g), "sign", "makes the reward fall"),
+    (with_result(p_by_hand, lambda g: g / len(g)), "divided", "divided by K"),
+    (with_result(p_by_hand, lambda g: torch.cat(g.chunk(2, 1)[::-1], 1)), "exchanged", "changed places"),
+    (
+        with_result(p_by_hand, lambda g: torch.stack(g.chunk(2, 1), 2).flatten(1)),
+        "interleaved",
+        "concatenate",
+    ),
+    (p_one_tensor_for_all, "shape", "one gradient for each draw"),
+    (
+        with_result(p_by_hand, lambda g: torch.stack(g.mean(0).chunk(2))),
+        "shape",
+        "one gradient for all draws",
+    ),
+    (with_result(p_by_hand, lambda g: g.mean(0).chunk(2)[0]), "shape", "one half of one gradient"),
+    (with_result(p_by_hand, lambda g: torch.stack(g.chunk(2, 1), 2)), "shape", "new dimension"),
+    (with_result(p_by_hand, lambda g: list(g.chunk(2, 1))), "type", "two tensors"),
+    # chance and inputs
+    (fresh_noise(p_by_hand), "noise", "Use the `eps`"),
+    (p_in_place, "changed_input", "Work on copies"),
+    # two mistakes
+    (
+        with_result(path(move=lambda s, e, sigma, z: (s, s * e / 2)), lambda g: g / len(g)),
+        "no_sigma",
+        "second mistake",
+    ),
+    # in no table
+    (with_result(p_by_hand, lambda g: 0.5 * g), "scale", "0.5 times"),
+    (half(p_by_hand, lambda d: slice(d, None)), "log_var_half", "those of log σ² are not"),
+    (half(p_by_hand, lambda d: slice(0, d)), "mu_half", "those of μ are not"),
+    (with_result(p_by_hand, lambda g: g.exp()), "value", "at ε = 2 yours gives (2.72, 2.72)"),
+]
+
+
+@pytest.mark.parametrize("gradient, kind, phrase", P_WRONG, ids=named(P_WRONG))
+def test_a_wrong_pathwise_gradient_is_called_by_name(gradient, kind, phrase):
+    feedback = judged(check_pathwise_gradient, gradient)
+    assert (feedback.ok, feedback.kind) == (False, kind), feedback
+    assert phrase in feedback.message
+
+
+# Both
+
+
+def test_every_line_of_the_tables_is_reached():
+    """A message that no wrong answer of the libraries gets would be dead."""
+    said = " ".join(judged(check_score_gradient, answer).message for answer, *_ in S_WRONG + S_REMARKS)
+    for row in [row for table in (*checks.SCORE_TABLES, checks.SCORE_EXTRAS) for row in table if row.message]:
+        assert row.message in said, row.message
+    said = " ".join(judged(check_pathwise_gradient, answer).message for answer, *_ in P_WRONG)
+    for row in [row for table in (*checks.PATH_TABLES, checks.PATH_EXTRAS) for row in table if row.message]:
+        assert row.message in said, row.message
+
+
+@pytest.mark.parametrize("dtype_of_all", [torch.float32, torch.float64])
+def test_no_two_ways_in_the_tables_give_the_same_numbers(dtype_of_all):
+    """Otherwise one mistake would get the sentence of another."""
+    torch.manual_seed(21)
+    case = checks._case(*checks.SIZES[0], step=2.0)
+    case = checks.Case(*(x.to(dtype_of_all) if isinstance(x, torch.Tensor) else x for x in case))
+    for tables, value, extras in (
+        (checks.SCORE_TABLES, checks._score_value, checks.SCORE_EXTRAS),
+        (checks.PATH_TABLES, checks._path_value, checks.PATH_EXTRAS),
+    ):
+        single = [parts for parts in checks._choices(tables) if sum(not part.ok for part in parts) <= 1]
+        found = []
+        for parts in single:
+            kinds = tuple(part.kind for part in parts if not part.ok) or ("right",)
+            found.append((kinds[0], value(parts, case)))
+        found += [(way.kind, way.answer(case)) for way in extras]
+        for n, (kind, one) in enumerate(found):
+            for other_kind, other in found[:n]:
+                if kind != other_kind:
+                    assert not checks._same(one, other), (kind, other_kind)
+
+
+@pytest.mark.parametrize(
+    "check, answer", [(check_score_gradient, s_by_hand), (check_pathwise_gradient, p_by_hand)]
+)
+def test_a_check_is_quick(check, answer):
+    for each in (answer, with_result(answer, lambda g: g.cos())):
+        start = time.process_time()
+        check(each)
+        assert time.process_time() - start < 1.0
+
+
+@pytest.mark.parametrize("check", [check_score_gradient, check_pathwise_gradient])
+def test_a_stub_is_no_mistake(check):
+    def my_gradient(mu, log_var, f, eps):
+        return ...  # replace this line
+
+    feedback = check(my_gradient)
+    assert (feedback.ok, feedback.kind) == (False, "stub")
+
+
+def test_a_hand_calculation_that_fails_says_so():
+    assert checks._by_hand(lambda *args: torch.zeros(3)) == "nothing"
+    with pytest.raises(Mistake):
+        checks._ask(lambda *args: torch.zeros(3), checks._case(3, 7))
+
+
+def test_the_folded_solutions_pass(dtype):
+    solutions = folded_solutions("11_reparameterisation", torch=torch)
+    assert set(solutions) == {"my_score_gradient", "my_pathwise_gradient"}
+    assert check_score_gradient(solutions["my_score_gradient"]).ok
+    assert check_pathwise_gradient(solutions["my_pathwise_gradient"]).ok
