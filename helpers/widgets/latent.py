@@ -1,75 +1,233 @@
-"""The latent explorer: two sliders move a point of the latent space, and the image decoded there is shown."""
+"""The latent explorer: sliders move a point of the latent space, and the image decoded there is shown."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
-from ipywidgets import Dropdown, FloatSlider, HBox, Layout
+from ipywidgets import Dropdown, FloatSlider, HBox, Layout, ToggleButtons, VBox
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 from helpers import plotting
 from helpers.plotting import SHARPNESS, Picture
+from helpers.vae.collapse import slerp
 from helpers.widgets.frame import LiveFrame
 
 REACH = 3.0  # the explorer goes from -3 to 3: a standard normal leaves 0.3 % outside
 
 
-class LatentPlane:
-    """The plane of two latent coordinates `dims`, the others resting at `base` (latent,), drawn as decoded images.
+def decoded_ink(decode: Callable, z: torch.Tensor) -> np.ndarray:
+    """Decoded images of z (B, latent) as dark ink on white, (B, 28, 28) of uint8; ValueError on another shape."""
+    with torch.no_grad():
+        images = decode(z)
+    if images.shape != (len(z), 1, 28, 28):
+        raise ValueError(
+            f"decode must return images of shape (B, 1, 28, 28), here {(len(z), 1, 28, 28)}, not"
+            f" {tuple(images.shape)}: reshape what the decoder returns, logits through a sigmoid first."
+        )
+    return (255 - 255 * images[:, 0].clamp(0, 1)).round().to(torch.uint8).numpy()
 
-    `decode` takes z (B, latent) to images (B, 1, 28, 28) with values in [0, 1]; another shape raises ValueError.
+
+class Sheet:
+    """Small decoded images in rows and columns, and at their left one large image with a ring at its place among them.
+
+    `z` (rows, columns, latent); `extent` are the values at the outer edges, (left, right, bottom, top).
     """
 
-    CELLS = 13  # images in each direction: one every half unit
     SIZE = (650, 430)  # of the picture, in pixels of the page
     DIGIT, DIGIT_CORNER = 7 * 28, (12, 94)  # the single image: its side, its upper left corner
-    PLANE, PLANE_CORNER = 28 * CELLS, (270, 12)
+    CORNER = (270, 12)  # of a sheet with TALL pixels; a lower one stands in the middle of that
+    TALL = 13 * 28
 
-    def __init__(self, decode: Callable, base: torch.Tensor, dims: tuple[int, int]):
-        self.decode, self.base, self.dims = decode, base, dims
-        places = torch.linspace(-REACH, REACH, self.CELLS)
-        second, first = torch.meshgrid(places.flip(0), places, indexing="ij")
-        images = self._ink(first.flatten(), second.flatten()).reshape(self.CELLS, self.CELLS, 28, 28)
-        sheet = images.transpose(0, 2, 1, 3).reshape(28 * self.CELLS, 28 * self.CELLS)
+    def __init__(
+        self, decode: Callable, z: torch.Tensor, extent: tuple[float, float, float, float], **axes_settings
+    ):
+        self.decode, self.extent = decode, extent
+        rows, columns, _ = z.shape
+        self.wide, self.high = 28 * columns, 28 * rows
+        self.corner = self.CORNER[0], self.CORNER[1] + (self.TALL - self.high) // 2
+        images = decoded_ink(decode, z.flatten(0, 1)).reshape(rows, columns, 28, 28)
+        sheet = images.transpose(0, 2, 1, 3).reshape(self.high, self.wide)
 
         plotting.use_style()
         width, height = self.SIZE
         figure = Figure(figsize=(width / 96, height / 96))
-        left, bottom = self.PLANE_CORNER[0] / width, 1 - (self.PLANE_CORNER[1] + self.PLANE) / height
-        axes = figure.add_axes((left, bottom, self.PLANE / width, self.PLANE / height))
-        self.edge = REACH + REACH / (self.CELLS - 1)  # the outermost images stand half beyond
-        extent = (-self.edge, self.edge, -self.edge, self.edge)
-        axes.imshow(sheet, cmap="gray", vmin=0, vmax=255, extent=extent, interpolation="nearest")
-        axes.set(xlabel=f"$z_{{{dims[0] + 1}}}$", ylabel=f"$z_{{{dims[1] + 1}}}$")
+        left, bottom = self.corner[0] / width, 1 - (self.corner[1] + self.high) / height
+        axes = figure.add_axes((left, bottom, self.wide / width, self.high / height))
+        axes.imshow(
+            sheet, cmap="gray", vmin=0, vmax=255, extent=extent, interpolation="nearest", aspect="auto"
+        )
+        axes.set(**axes_settings)
         x, y = self.DIGIT_CORNER[0] + self.DIGIT / 2, self.DIGIT_CORNER[1] + self.DIGIT + 24
         figure.text(x / width, 1 - y / height, "decoded at the ring", ha="center")
-        self._page = plotting.picture(figure, "The plane before an image is shown.").image()
+        self._page = plotting.picture(figure, "The sheet before an image is shown.").image()
 
-    def picture_at(self, first: float, second: float, alt: str) -> Picture:
-        """The image decoded at these coordinates, beside the plane with a ring at their place."""
+    def picture_of(self, z: torch.Tensor, x: float, y: float, alt: str) -> Picture:
+        """The image decoded from z (latent,), beside the sheet with a ring at (x, y)."""
         page = self._page.copy()
-        ink = self._ink(torch.tensor([first]), torch.tensor([second]))[0]
+        ink = decoded_ink(self.decode, z[None])[0]
         side = self.DIGIT * SHARPNESS
         digit = Image.fromarray(ink).resize((side, side), Image.Resampling.NEAREST)
         page.paste(digit, tuple(SHARPNESS * at for at in self.DIGIT_CORNER))
-        x = SHARPNESS * (self.PLANE_CORNER[0] + (self.edge + first) / (2 * self.edge) * self.PLANE)
-        y = SHARPNESS * (self.PLANE_CORNER[1] + (self.edge - second) / (2 * self.edge) * self.PLANE)
-        ImageDraw.Draw(page).circle((x, y), 18 * SHARPNESS, outline="#D55E00", width=3 * SHARPNESS)
+        left, right, bottom, top = self.extent
+        across = SHARPNESS * (self.corner[0] + (x - left) / (right - left) * self.wide)
+        down = SHARPNESS * (self.corner[1] + (top - y) / (top - bottom) * self.high)
+        ImageDraw.Draw(page).circle((across, down), 18 * SHARPNESS, outline="#D55E00", width=3 * SHARPNESS)
         return plotting.encode(np.asarray(page), alt)
 
-    def _ink(self, first: torch.Tensor, second: torch.Tensor) -> np.ndarray:
-        """Decoded images as dark ink on white, (B, 28, 28) of uint8."""
-        z = self.base.repeat(len(first), 1)
-        z[:, self.dims[0]], z[:, self.dims[1]] = first, second
-        with torch.no_grad():
-            images = self.decode(z)
-        if images.shape != (len(z), 1, 28, 28):
-            raise ValueError(
-                f"decode must return images of shape (B, 1, 28, 28), here {(len(z), 1, 28, 28)}, not"
-                f" {tuple(images.shape)}: reshape what the decoder returns, logits through a sigmoid first."
-            )
-        return (255 - 255 * images[:, 0].clamp(0, 1)).round().to(torch.uint8).numpy()
+
+def slider(name: str, low: float, high: float, step: float) -> FloatSlider:
+    """A slider of the explorer; its name is spoken by a screen reader."""
+    wide = {"layout": Layout(width="380px"), "style": {"description_width": "40px"}}
+    return FloatSlider(
+        value=max(low, 0.0),
+        min=low,
+        max=high,
+        step=step,
+        readout_format=".2f",
+        description=name,
+        tooltip=name,
+        **wide,
+    )
+
+
+class LatentPlane:
+    """The view of a plane: two coordinates move, the others rest at `base` (latent,).
+
+    With more than two dimensions the reader chooses the two. Like the other views it has `sliders`, `choices` and
+    `controls`; `lay_out()` draws what rests, `look(alt)` the picture at the sliders, and `walk()` gives them places.
+    """
+
+    CELLS = 13  # images in each direction: one every half unit
+    DIGIT, DIGIT_CORNER, PLANE_CORNER = Sheet.DIGIT, Sheet.DIGIT_CORNER, Sheet.CORNER
+
+    def __init__(self, decode: Callable, base: torch.Tensor, names: Sequence[str]):
+        self.decode, self.base, self.names = decode, base, names
+        options = list(zip(names, range(len(names)), strict=True))
+        self.choices = [
+            Dropdown(description="across", options=options, value=0),
+            Dropdown(description="up", options=options, value=1),
+        ]
+        self.sliders = [slider(name, -REACH, REACH, 0.05) for name in names[:2]]
+        self.controls = [*self.sliders] if len(names) == 2 else [HBox(self.choices), *self.sliders]
+
+    @property
+    def dims(self) -> list[int]:
+        return [choice.value for choice in self.choices]
+
+    def chosen(self, change) -> None:
+        """The same dimension twice makes no plane: then the two change places."""
+        other = self.choices[1] if change.owner is self.choices[0] else self.choices[0]
+        if other.value == change.new:
+            other.value = change.old
+
+    def lay_out(self) -> None:
+        for each, dim in zip(self.sliders, self.dims, strict=True):
+            each.description = each.tooltip = self.names[dim]
+        places = torch.linspace(-REACH, REACH, self.CELLS)
+        z = self.base.repeat(self.CELLS, self.CELLS, 1)
+        z[:, :, self.dims[0]], z[:, :, self.dims[1]] = places, places.flip(0)[:, None]
+        edge = REACH + REACH / (self.CELLS - 1)  # the outermost images stand half beyond
+        labels = [f"$z_{{{dim + 1}}}$" for dim in self.dims]
+        self.sheet = Sheet(self.decode, z, (-edge, edge, -edge, edge), xlabel=labels[0], ylabel=labels[1])
+
+    def look(self, alt: str) -> Picture:
+        z, place = self.base.clone(), [each.value for each in self.sliders]
+        z[self.dims] = torch.tensor(place)
+        return self.sheet.picture_of(z, *place, alt)
+
+    def walk(self) -> Iterator[tuple[float, ...]]:
+        """A circle around the base."""
+        centre = [float(self.base[dim]) for dim in self.dims]
+        yield tuple(centre)
+        for turn in np.linspace(0, 2 * np.pi, 73):
+            yield centre[0] + 2 * np.cos(turn), centre[1] + 2 * np.sin(turn)
+
+
+class OneDimension:
+    """The view in which one coordinate goes from end to end: a row of images for each, up to MOST of them."""
+
+    COLUMNS, MOST = 13, 13
+
+    def __init__(self, decode: Callable, base: torch.Tensor, names: Sequence[str]):
+        self.decode, self.base, self.names = decode, base, names[: self.MOST]
+        options = list(zip(self.names, range(len(self.names)), strict=True))
+        self.choices = [Dropdown(description="dimension", options=options, value=0)]
+        self.sliders = [slider(names[0], -REACH, REACH, 0.05)]
+        self.controls = [*self.choices, *self.sliders]
+
+    def chosen(self, change) -> None:
+        self.sliders[0].description = self.sliders[0].tooltip = self.names[change.new]
+
+    def lay_out(self) -> None:
+        rows = len(self.names)
+        z = self.base.repeat(rows, self.COLUMNS, 1)
+        for dim in range(rows):
+            z[dim, :, dim] = torch.linspace(-REACH, REACH, self.COLUMNS)
+        edge = REACH + REACH / (self.COLUMNS - 1)
+        ticks = {"yticks": range(rows), "yticklabels": [f"$z_{{{dim + 1}}}$" for dim in range(rows)]}
+        self.sheet = Sheet(
+            self.decode, z, (-edge, edge, rows - 0.5, -0.5), xlabel="its value, the others at rest", **ticks
+        )
+
+    def look(self, alt: str) -> Picture:
+        z, dim, value = self.base.clone(), self.choices[0].value, self.sliders[0].value
+        z[dim] = value
+        return self.sheet.picture_of(z, value, dim, alt)
+
+    def walk(self) -> Iterator[tuple[float, ...]]:
+        """From the base up, down and back."""
+        rest = float(self.base[self.choices[0].value])
+        ends = (rest, REACH, -REACH, rest)
+        for start, end in pairwise(ends):
+            for value in np.linspace(start, end, max(2, round(8 * abs(end - start)))):
+                yield (value,)
+
+
+class Morph:
+    """The view that goes from one code to another, straight or on the sphere, with both ways side by side."""
+
+    COLUMNS, WAYS = 13, ("straight", "sphere")
+
+    def __init__(self, decode: Callable, ends: Mapping[str, torch.Tensor]):
+        self.decode, self.ends = (
+            decode,
+            {name: code.detach().flatten().float() for name, code in ends.items()},
+        )
+        names = list(self.ends)
+        self.choices = [
+            Dropdown(description="from", options=names, value=names[0]),
+            Dropdown(description="to", options=names, value=names[1]),
+            Dropdown(description="way", options=self.WAYS, value=self.WAYS[0]),
+        ]
+        self.sliders = [slider("t", 0.0, 1.0, 0.02)]
+        self.controls = [HBox(self.choices), *self.sliders]
+
+    def chosen(self, change) -> None:
+        pass
+
+    def at(self, way: str, t: float) -> torch.Tensor:
+        a, b = (self.ends[choice.value] for choice in self.choices[:2])
+        return slerp(a, b, t) if way == "sphere" else (1 - t) * a + t * b
+
+    def lay_out(self) -> None:
+        steps = np.linspace(0, 1, self.COLUMNS)
+        z = torch.stack([torch.stack([self.at(way, float(t)) for t in steps]) for way in self.WAYS])
+        edge = 0.5 / (self.COLUMNS - 1)
+        ticks = {"yticks": range(len(self.WAYS)), "yticklabels": self.WAYS}
+        self.sheet = Sheet(
+            self.decode, z, (-edge, 1 + edge, len(self.WAYS) - 0.5, -0.5), xlabel="$t$", **ticks
+        )
+
+    def look(self, alt: str) -> Picture:
+        way, t = self.choices[2].value, self.sliders[0].value
+        return self.sheet.picture_of(self.at(way, t), t, self.WAYS.index(way), alt)
+
+    def walk(self) -> Iterator[tuple[float, ...]]:
+        """There and back."""
+        for t in (*np.linspace(0, 1, 51), *np.linspace(1, 0, 51)[1:]):
+            yield (t,)
 
 
 def latent_explorer(
@@ -78,55 +236,51 @@ def latent_explorer(
     alt: str,
     *,
     base: torch.Tensor | None = None,
+    ends: Mapping[str, torch.Tensor] | None = None,
     name: str | None = None,
 ) -> LiveFrame:
-    """Two sliders move a point z of the latent space, and the frame shows the image decoded there; Play walks a circle.
+    """Sliders move a point z of the latent space, and the frame shows the image decoded there; Play walks by itself.
 
     `decode` takes z (B, latent_dim) to images (B, 1, 28, 28) in [0, 1]. With more than two dimensions the reader
-    chooses the two that move; the others rest at `base` (latent_dim,), the code of an image for instance, or else
-    at zero, the mean of the prior.
+    chooses the two that span the plane; the others rest at `base` (latent_dim,), the code of an image for instance, or
+    else at zero, the mean of the prior. With `ends`, two or more codes by name, there are two more views: one dimension
+    from end to end, and a morph between two of the codes.
     """
     base = torch.zeros(latent_dim) if base is None else base.detach().flatten().float()
     if latent_dim < 2 or len(base) != latent_dim:
         raise ValueError(
             f"latent_dim is {latent_dim} and base has {len(base)} numbers: give two or more, and as many to base."
         )
+    if ends is not None and (len(ends) < 2 or any(code.numel() != latent_dim for code in ends.values())):
+        raise ValueError(f"ends are two or more codes of {latent_dim} numbers, by name, to morph between.")
     names = [
         "z" + str(n).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")) for n in range(1, latent_dim + 1)
     ]
-    wide = {"layout": Layout(width="380px"), "style": {"description_width": "40px"}}
-    sliders = [FloatSlider(min=-REACH, max=REACH, step=0.05, readout_format=".2f", **wide) for _ in range(2)]
-    options = list(zip(names, range(latent_dim), strict=True))
-    choices = [
-        Dropdown(description="across", options=options, value=0),
-        Dropdown(description="up", options=options, value=1),
-    ]
-    plane: LatentPlane | None = None
-    placing, walked = False, {slider: set() for slider in sliders}
+    views = {"plane": LatentPlane(decode, base, names)}
+    if ends is not None:
+        views |= {"one dimension": OneDimension(decode, base, names), "morph": Morph(decode, ends)}
+    switch = ToggleButtons(options=list(views), tooltips=["choose what moves"] * len(views))
+    panels = {title: VBox(view.controls) for title, view in views.items()}
+    placing, walked = False, {each: set() for view in views.values() for each in view.sliders}
 
-    def choose_plane() -> None:
-        nonlocal plane
-        plane = LatentPlane(decode, base, (choices[0].value, choices[1].value))
-        for slider, choice in zip(sliders, choices, strict=True):
-            slider.description = slider.tooltip = names[choice.value]
+    def view():
+        return views[switch.value]
 
     def look() -> Picture:
-        return plane.picture_at(sliders[0].value, sliders[1].value, alt)
+        return view().look(alt)
 
-    def move_to(*place: float) -> Picture:
+    def move_to(place: tuple[float, ...]) -> Picture:
         nonlocal placing
         placing = True
-        for slider, value in zip(sliders, place, strict=True):
-            walked[slider].add(round(20 * value) / 20)  # the slider goes in steps of 0.05
-            slider.value = round(20 * value) / 20
+        for each, value in zip(view().sliders, place, strict=True):
+            on_a_step = round(value / each.step) * each.step
+            walked[each].add(round(on_a_step, 2))
+            each.value = on_a_step
         placing = False
         return look()
 
     def walk() -> Iterator[Picture]:
-        centre = [float(base[dim]) for dim in plane.dims]
-        yield move_to(*centre)
-        for turn in np.linspace(0, 2 * np.pi, 73):
-            yield move_to(centre[0] + 2 * np.cos(turn), centre[1] + 2 * np.sin(turn))
+        yield from map(move_to, view().walk())
 
     def slider_moved(change) -> None:
         # The browser sends back, late and not quite exactly, what the walk has set: that is not the reader's hand.
@@ -134,25 +288,33 @@ def latent_explorer(
         if not (placing or echo):
             frame.on_loop(lambda: take_over(change.owner, change.new))
 
-    def take_over(slider: FloatSlider, value: float) -> None:
+    def take_over(moved: FloatSlider, value: float) -> None:
         nonlocal placing
         frame.pause()
         placing = True
-        slider.value = value  # again, for the walk may have gone one step further
+        moved.value = value  # again, for the walk may have gone one step further
         placing = False
         frame.attempt(look)
 
-    def dimension_chosen(change) -> None:
-        other = choices[1] if change.owner is choices[0] else choices[0]
-        if other.value == change.new:  # the same twice makes no plane: they change places
-            other.value = change.old
-        frame.on_loop(lambda: (choose_plane(), frame.reset()))
+    def show_view() -> None:
+        for title, panel in panels.items():
+            panel.layout.display = "flex" if title == switch.value else "none"
+        view().lay_out()
 
-    choose_plane()
-    controls = [*sliders] if latent_dim == 2 else [HBox(choices), *sliders]
+    def chosen(change) -> None:
+        view().chosen(change)
+        frame.on_loop(lambda: (view().lay_out(), frame.reset()))
+
+    show_view()
+    if ends is None:
+        controls = views["plane"].controls
+    else:
+        controls = [switch, *panels.values()]
     frame = LiveFrame(walk, alt, name=name, controls=controls)
-    for slider in sliders:
-        slider.observe(slider_moved, "value")
-    for choice in choices:
-        choice.observe(dimension_chosen, "value")
+    for each in walked:
+        each.observe(slider_moved, "value")
+    for part in views.values():
+        for choice in part.choices:
+            choice.observe(chosen, "value")
+    switch.observe(lambda change: frame.on_loop(lambda: (show_view(), frame.reset())), "value")
     return frame

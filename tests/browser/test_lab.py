@@ -205,7 +205,15 @@ def test_pictures_survive_in_a_notebook_that_is_not_trusted(notebook, server):
 
 
 @pytest.mark.parametrize(
-    "name", ["00_start_here", "03_minimax_game", "04_first_gan", "10_elbo", "12_vae_on_digits"]
+    "name",
+    [
+        "00_start_here",
+        "03_minimax_game",
+        "04_first_gan",
+        "10_elbo",
+        "12_vae_on_digits",
+        "13_the_latent_space",
+    ],
 )
 def test_a_committed_notebook_shows_its_pictures_without_running(notebook, name):
     opened = notebook(f"{name}.ipynb")
@@ -234,6 +242,26 @@ def test_notebook_12_runs_and_its_latent_space_can_be_explored(notebook, server)
     output = vae.output("latent_explorer(")
     check_slider(vae, output)
     check_play_and_pause(vae, output)
+    assert server.peak_memory() < 1.3
+
+
+def test_notebook_13_runs_and_its_explorer_has_three_views(notebook, server):
+    space = notebook("13_the_latent_space.ipynb")
+    space.run_all()
+    assert space.errors() == []
+    output = space.output("latent_explorer(")
+    image = output.locator("img")
+    check_slider(space, output)
+    check_play_and_pause(space, output)
+    for view, number in (("one dimension", 2), ("morph", 3)):  # each view has sliders of its own
+        before = image.get_attribute("src")
+        press(output, view)
+        expect(image).not_to_have_attribute("src", before)
+        check_slider(space, output, number)
+        check_play_and_pause(space, output)
+    before = image.get_attribute("src")
+    output.get_by_label("to").last.select_option("9")
+    expect(image).not_to_have_attribute("src", before)
     assert server.peak_memory() < 1.3
 
 

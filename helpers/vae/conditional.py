@@ -1,0 +1,47 @@
+"""A VAE that is told the label, so that z is left with the handwriting."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from helpers.vae.bounds import bernoulli_log_likelihood, gaussian_kl
+
+
+class ConditionalVAE(nn.Module):
+    """q(z|x, y) and p(x|z, y), one hidden layer each; the label y joins both as a one-hot vector.
+
+    A lower bound on log p(x|y). Source: Sohn, Lee, Yan (2015), with the prior p(z|y) = N(0, I).
+    """
+
+    def __init__(self, latent: int = 3, classes: int = 10, hidden: int = 400):
+        super().__init__()
+        self.latent, self.classes = latent, classes
+        self.encoder = nn.Sequential(
+            nn.Linear(784 + classes, hidden), nn.SiLU(), nn.Linear(hidden, 2 * latent)
+        )
+        self.decoder = nn.Sequential(nn.Linear(latent + classes, hidden), nn.SiLU(), nn.Linear(hidden, 784))
+
+    def encode(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (B, 1, 28, 28) in [0, 1] and labels (B,) to μ and log σ², each (B, latent)."""
+        mu, log_var = self.encoder(torch.cat([x.flatten(1), one_hot(y, self.classes)], 1)).chunk(2, dim=1)
+        return mu, log_var
+
+    def decode(self, z: Tensor, y: Tensor) -> Tensor:
+        """z (B, latent) and labels (B,) to the logits of the pixels, (B, 784)."""
+        return self.decoder(torch.cat([z, one_hot(y, self.classes)], 1))
+
+
+def conditional_vae_step(
+    vae: ConditionalVAE, optimiser: torch.optim.Optimizer, batch: tuple[Tensor, Tensor]
+) -> dict[str, Tensor]:
+    """One update on −ELBO(x|y), in nats; `batch` is images (B, 1, 28, 28), binarised anew, and labels (B,)."""
+    x, y = batch
+    x = torch.bernoulli(x)
+    mu, log_var = vae.encode(x, y)
+    z = mu + (log_var / 2).exp() * torch.randn_like(mu)
+    reconstruction = -bernoulli_log_likelihood(x.flatten(1), vae.decode(z, y)).mean()
+    kl = gaussian_kl(mu, log_var).mean()
+    optimiser.zero_grad()
+    (reconstruction + kl).backward()
+    optimiser.step()
+    return {"reconstruction": reconstruction.detach(), "kl": kl.detach()}

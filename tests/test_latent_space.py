@@ -1,0 +1,422 @@
+"""Notebook 13: its equations, active units, free bits, the strong decoder, the explorer's views, and its study."""
+
+import math
+
+import ipywidgets
+import pytest
+import torch
+from torch.distributions import Categorical, Independent, MixtureSameFamily, MultivariateNormal, Normal
+
+from helpers.studies import study
+from helpers.studies.latent_space import BETAS, WAYS, add_code, curve_run, judged_pixels, strong_decoder
+from helpers.theory import LinearGaussian, best_diagonal, exact_elbo, fit_ppca
+from helpers.vae import (
+    ConditionalVAE,
+    PixelVAE,
+    active_units,
+    bernoulli_log_likelihood,
+    conditional_vae_step,
+    decoder_step,
+    falling,
+    free_bits,
+    gaussian_kl,
+    information_and_gap,
+    kl_per_dimension,
+    pixel_step,
+    rising,
+    slerp,
+)
+from helpers.widgets import latent_explorer
+
+
+def test_slerp_walks_the_circle_at_even_speed():
+    """(13.1), by angles and lengths on the way."""
+    a, b = torch.tensor([2.0, 0.0]).double(), torch.tensor([0.0, 2.0]).double()
+    third = slerp(a, b, 1 / 3)
+    assert torch.allclose(third, 2 * torch.tensor([math.cos(math.pi / 6), math.sin(math.pi / 6)]).double())
+    assert torch.allclose(slerp(a, b, 0.0), a) and torch.allclose(slerp(a, b, 1.0), b)
+    a, b = torch.randn(2, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    a, b = a / a.norm(), b / b.norm()
+    way = torch.stack([slerp(a, b, t / 8) for t in range(9)])
+    assert torch.allclose(way.norm(dim=1), torch.ones(9).double())
+    angles = (way[1:] * way[:-1]).sum(1).acos()
+    assert torch.allclose(angles, angles.mean().expand(8))
+
+
+def test_slerp_is_straight_for_parallel_codes_and_refuses_opposite_ones():
+    a = torch.tensor([0.3, -1.0, 2.0])
+    assert torch.allclose(slerp(a, 2 * a, 0.5), 1.5 * a)
+    with pytest.raises(ValueError, match="opposite"):
+        slerp(a, -a, 0.5)
+
+
+def test_active_units_look_at_the_variance_of_the_means_over_the_data():
+    """(13.2), on units of known variance."""
+    torch.manual_seed(0)
+    mu = torch.randn(2000, 3, dtype=torch.float64) * torch.tensor(
+        [1.0, 0.15, 0.05]
+    )  # variances 1, 0.02, 0.0025
+    assert active_units(mu) == 2 and active_units(mu + 5) == 2
+    with pytest.raises(ValueError, match="N ≥ 2"):
+        active_units(mu[:1])
+
+
+def linear(weight=((1.5, 0.2), (0.1, 0.9), (-0.4, 0.3)), std=0.8):
+    weight = torch.tensor(weight, dtype=torch.float64)
+    return LinearGaussian(weight, torch.zeros(len(weight), dtype=torch.float64), std)
+
+
+def test_minus_elbo_is_distortion_plus_rate():
+    """(13.3), with the distortion by Monte Carlo and the ELBO in closed form."""
+    torch.manual_seed(0)
+    model = linear()
+    x, _ = model.sample(50)
+    mu, log_var = torch.randn(2, 50, 2, dtype=torch.float64)
+    z = mu + (log_var / 2).exp() * torch.randn(20_000, 50, 2, dtype=torch.float64)
+    draws = -model.log_likelihood(x, z).mean(1)
+    rate = gaussian_kl(mu, log_var).mean()
+    assert (
+        draws.mean() + rate + exact_elbo(model, x, mu, log_var).mean()
+    ).abs() < 5 * draws.std() / 20_000**0.5
+
+
+def curve_of(beta, values, std=1.0):
+    """(R, D) of the linear VAE that is best for this β, by (13.6), D with its constants."""
+    lengths = (values - beta * std**2).clamp(min=0)
+    rate = 0.5 * (values / (beta * std**2)).clamp(min=1).log().sum()
+    left = torch.minimum(values, torch.full_like(values, beta * std**2))  # E|x − m(z)|² of each direction
+    distortion = (left / (2 * std**2) + 0.5 * math.log(2 * math.pi * std**2)).sum()
+    return rate, distortion, lengths
+
+
+def test_the_slope_of_the_curve_is_minus_beta():
+    """(13.4), by autograd along the exact curve."""
+    values = torch.tensor([4.0, 2.0, 0.5, 0.25], dtype=torch.float64)
+    for at in (0.1, 0.4, 1.0, 3.0):
+        beta = torch.tensor(at, dtype=torch.float64, requires_grad=True)
+        lived = values[values > at]
+        rate = 0.5 * (lived / beta).log().sum()
+        distortion = len(lived) * beta / 2
+        slopes = [torch.autograd.grad(each, beta, retain_graph=True)[0] for each in (distortion, rate)]
+        assert torch.isclose(slopes[0] / slopes[1], -beta)
+
+
+def test_beta_is_the_variance_of_the_decoder():
+    """(13.5), at any encoder: both sides differ by the same constant for each x and q."""
+    torch.manual_seed(0)
+    model, beta = linear(), 3.0
+    x, _ = model.sample(40)
+    mu, log_var = torch.randn(2, 40, 2, dtype=torch.float64)
+    wider = LinearGaussian(model.weight, model.bias, math.sqrt(beta) * model.std)
+    left = -exact_elbo(model, x, mu, log_var) + (beta - 1) * gaussian_kl(mu, log_var)
+    right = -beta * exact_elbo(wider, x, mu, log_var)
+    assert (left - right).std() < 1e-10
+
+
+def test_a_direction_below_the_noise_is_dead():
+    """(13.6), against the maximum of the likelihood with noise βs², and the rate of its posterior."""
+    torch.manual_seed(0)
+    x = torch.randn(500, 4, dtype=torch.float64)
+    values = torch.tensor([4.0, 2.0, 0.5, 0.25], dtype=torch.float64)
+    x = torch.linalg.qr(x - x.mean(0))[0] * (500 * values).sqrt()
+    for beta in (0.1, 0.4, 1.0, 3.0, 6.0):
+        model = fit_ppca(x, 4, std=beta**0.5)
+        rate, _, lengths = curve_of(beta, values)
+        assert torch.allclose(model.weight.square().sum(0), lengths, atol=1e-9)
+        mu, log_var = best_diagonal(model, x)
+        assert torch.isclose(gaussian_kl(mu, log_var).mean(), rate, atol=1e-9)
+        alive = kl_per_dimension(mu, log_var) > 1e-9
+        assert torch.equal(alive, values > beta) and active_units(mu) == alive.sum()
+
+
+def test_the_rate_is_information_plus_gap():
+    """(13.7), exactly for Gaussian guesses, and with the mixture of N guesses by PyTorch."""
+    torch.manual_seed(0)
+    model = linear(std=1.0)
+    x, _ = model.sample(3000)
+    mu, log_var = best_diagonal(model, x)
+    mu = 0.7 * mu + 0.3  # a guess that is neither the posterior nor around the prior
+    eps = torch.randn_like(mu)
+    information, gap = information_and_gap(mu, log_var, eps, rows=700)
+    z = mu + (log_var / 2).exp() * eps
+    mixture = MixtureSameFamily(
+        Categorical(torch.ones(3000, dtype=torch.float64)), Independent(Normal(mu, (log_var / 2).exp()), 1)
+    )
+    own = Normal(mu, (log_var / 2).exp()).log_prob(z).sum(1)
+    assert information == pytest.approx((own - mixture.log_prob(z)).mean().item(), abs=1e-9)
+    prior = Normal(0.0, 1.0).log_prob(z).sum(1)
+    assert gap == pytest.approx((mixture.log_prob(z) - prior).mean().item(), abs=1e-9)
+    ratio = own - prior
+    error = ratio.std() / 3000**0.5
+    assert abs(information + gap - gaussian_kl(mu, log_var).mean()) < 4 * error
+    between = torch.cov(mu.T, correction=0)
+    noise = torch.diag(log_var[0].exp())
+    exact = 0.5 * (torch.logdet(between + noise) - torch.logdet(noise))  # of a Gaussian aggregate
+    assert abs(information - exact) < 0.1
+    aggregate = MultivariateNormal(mu.mean(0), between + noise)
+    unit = MultivariateNormal(torch.zeros(2).double(), torch.eye(2).double())
+    assert abs(gap - torch.distributions.kl_divergence(aggregate, unit)) < 0.1
+
+
+def test_information_is_at_most_the_logarithm_of_n():
+    """(13.8), reached by guesses that do not overlap."""
+    torch.manual_seed(0)
+    for n in (7, 300):
+        mu, eps = 1000 * torch.randn(n, 3), torch.randn(n, 3)
+        assert information_and_gap(mu, torch.zeros(n, 3), eps)[0] == pytest.approx(math.log(n), abs=1e-3)
+        information, gap = information_and_gap(torch.zeros(n, 3), torch.zeros(n, 3), eps)
+        assert abs(information) < 1e-4 and abs(gap) < 1e-4
+        assert information_and_gap(torch.randn(n, 3), torch.full((n, 3), -1.0), eps)[0] < math.log(n)
+
+
+def busy(vae):
+    """Weights such that pixels and z matter, before any training."""
+    with torch.no_grad():
+        vae.code.weight.normal_(0, 0.5)
+        vae.place.normal_(0, 0.5)
+        vae.ink.normal_(-1, 0.5)
+    return vae
+
+
+def test_no_pixel_sees_itself_or_what_comes_later():
+    """(13.9), by the gradient of each logit, and by drawing: it tosses with the probabilities that decode returns."""
+    torch.manual_seed(0)
+    vae = busy(PixelVAE(latent=3, reach=2, width=8))
+    x, z = torch.rand(1, 1, 28, 28, requires_grad=True), torch.randn(1, 3)
+    logits = vae.decode(z, x)
+    for pixel in (0, 1, 27, 28, 57, 400, 783):
+        influence = torch.autograd.grad(logits[0, pixel], x, retain_graph=True)[0].flatten()
+        assert influence[pixel:].abs().max() == 0
+        row, column = divmod(pixel, 28)
+        seen = {
+            28 * r + c
+            for r in range(max(0, row - 2), row + 1)
+            for c in range(max(0, column - 2), min(28, column + 3))
+            if 28 * r + c < pixel and (r < row or c < column)
+        }
+        assert set(influence.nonzero().flatten().tolist()) == seen
+    z = torch.randn(3, 3)
+    drawn = vae.draw(z, torch.Generator().manual_seed(1))
+    ink, again = vae.decode(z, drawn).sigmoid(), torch.Generator().manual_seed(1)
+    tossed = torch.stack([torch.bernoulli(ink[:, pixel], generator=again) for pixel in range(784)], 1)
+    assert torch.equal(tossed, drawn.flatten(1).detach()) and 0.05 < drawn.mean() < 0.95
+
+
+def test_free_bits_are_the_kl_without_a_floor_and_never_less_than_it():
+    """(13.10), at both ends."""
+    torch.manual_seed(0)
+    mu, log_var = torch.randn(2, 7, 3, dtype=torch.float64)
+    assert torch.allclose(kl_per_dimension(mu, log_var).sum(), gaussian_kl(mu, log_var).mean(), rtol=1e-12)
+    assert torch.allclose(free_bits(mu, log_var, 0.0), gaussian_kl(mu, log_var).mean(), rtol=1e-12)
+    assert free_bits(torch.zeros(7, 3), torch.zeros(7, 3), 0.5) == 1.5
+    for floor in (0.1, 0.6, 2.0):
+        by_hand = sum(max(floor, kl.item()) for kl in kl_per_dimension(mu, log_var))
+        assert free_bits(mu, log_var, floor).item() == pytest.approx(by_hand)
+        assert free_bits(mu, log_var, floor) >= gaussian_kl(mu, log_var).mean() - 1e-12
+
+
+def test_below_the_floor_free_bits_have_no_gradient():
+    mu = torch.full((4, 2), 0.1, requires_grad=True)
+    free_bits(mu, torch.zeros(4, 2), 0.5).backward()
+    assert mu.grad.abs().max() == 0
+
+
+# The strong decoder, and the schedules
+
+
+def test_the_schedules_begin_and_end_where_they_should():
+    assert rising(0) == 0 and rising(1 / 3) == pytest.approx(0.5) and rising(2 / 3) == rising(1.0) == 1
+    assert falling(0) == 8 and falling(0.45) == pytest.approx(4.5) and falling(0.9) == falling(1.0) == 1
+
+
+def test_pixel_step_descends_minus_elbo_and_its_floor():
+    torch.manual_seed(0)
+    vae, x = busy(PixelVAE(latent=3, reach=2, width=8)), torch.rand(5, 1, 28, 28).round()
+    still = torch.optim.SGD(vae.parameters(), lr=0.0)
+    seen = pixel_step(vae, still, x, beta=2.5)
+    assert seen["loss"].item() == pytest.approx((seen["reconstruction"] + 2.5 * seen["kl"]).item(), rel=1e-6)
+    mu, log_var = vae.encode(x)
+    assert seen["kl"].item() == pytest.approx(gaussian_kl(mu, log_var).mean().item(), rel=1e-5)
+    floored = pixel_step(vae, still, x, beta=1.0, floor=5.0)
+    assert (floored["loss"] - floored["reconstruction"]).item() == pytest.approx(15.0, rel=1e-5)
+    adam = torch.optim.Adam(vae.parameters(), lr=1e-2)
+    first = [pixel_step(vae, adam, x)["loss"].item() for _ in range(30)]
+    assert first[-1] < first[0] - 50
+
+
+def test_decoder_step_leaves_encoder_and_code_alone_and_a_new_encoder_is_new():
+    torch.manual_seed(0)
+    vae = PixelVAE(latent=3, reach=2, width=8)
+    before = {name: value.clone() for name, value in vae.state_dict().items()}
+    optimiser = torch.optim.AdamW(vae.parameters(), lr=1e-2, weight_decay=0)
+    losses = [decoder_step(vae, optimiser, torch.rand(5, 1, 28, 28).round())["loss"] for _ in range(20)]
+    assert losses[-1] < losses[0]
+    other = vae.with_new_encoder()
+    for name, value in vae.state_dict().items():
+        moved = not torch.equal(value, before[name])
+        assert moved == (not name.startswith(("encoder", "code", "seen"))), name
+        assert torch.equal(other.state_dict()[name], value) == (not name.startswith("encoder")), name
+
+
+def test_the_conditional_vae_reads_the_label_in_both_networks():
+    torch.manual_seed(0)
+    vae = ConditionalVAE(latent=2, hidden=16)
+    x, z, y = torch.rand(4, 1, 28, 28), torch.randn(4, 2), torch.tensor([0, 1, 2, 3])
+    assert not torch.equal(vae.encode(x, y)[0], vae.encode(x, y.flip(0))[0])
+    assert not torch.equal(vae.decode(z, y), vae.decode(z, y.flip(0)))
+    optimiser = torch.optim.Adam(vae.parameters(), lr=1e-2)
+    seen = [conditional_vae_step(vae, optimiser, (x.round(), y)) for _ in range(40)]
+    assert seen[-1]["reconstruction"] < seen[0]["reconstruction"] - 50
+
+
+def test_the_conditional_bound_and_the_kl_to_the_posterior_make_log_p():
+    """(13.11) with one latent number and every integral over z on a grid: bound + KL(q ‖ p(z|x, y)) = log p(x|y)."""
+    torch.manual_seed(3)
+    vae = ConditionalVAE(latent=1, hidden=16).double()
+    with torch.no_grad():
+        vae.encoder[-1].weight.mul_(3)  # a guess that is no prior
+        x, grid = (
+            torch.rand(4, 1, 28, 28).round().double(),
+            torch.linspace(-30, 30, 6001, dtype=torch.float64),
+        )
+        for y in range(4):
+            digit = torch.tensor([y])
+            mu, log_var = vae.encode(x[y : y + 1], digit)
+            logits = vae.decode(grid[:, None], digit.expand(len(grid)))
+            log_likelihood = bernoulli_log_likelihood(x[y].flatten().expand(len(grid), 784), logits)
+            log_joint = log_likelihood + Normal(0.0, 1.0).log_prob(grid)
+            log_q = Normal(mu, (log_var / 2).exp()).log_prob(grid)[0]
+            step = grid[1] - grid[0]
+            evidence = torch.logsumexp(log_joint + step.log(), 0)
+            bound = (log_q.exp() * log_likelihood).sum() * step - gaussian_kl(mu, log_var).sum()
+            gap = (log_q.exp() * (log_q - (log_joint - evidence))).sum() * step
+            assert gap > 0.01 and (bound + gap - evidence).abs() < 1e-6
+
+
+# The explorer's views
+
+
+def decode(z):
+    """As dark as z1 is large below, as z2 is large above."""
+    images = torch.zeros(len(z), 1, 28, 28)
+    images[:, 0, 14:] = ((z[:, 0] + 3) / 6)[:, None, None]
+    images[:, 0, :14] = ((z[:, 1] + 3) / 6)[:, None, None]
+    return images
+
+
+def ink(frame):
+    """The ink of the single image, below and above."""
+    page = frame.picture.image().convert("L")
+    return [1 - page.getpixel((2 * 110, 2 * y)) / 255 for y in (94 + 150, 94 + 40)]
+
+
+def explorer():
+    ends = {
+        "a": torch.tensor([3.0, 0.0, 0.0]),
+        "b": torch.tensor([0.0, 3.0, 0.0]),
+        "c": torch.tensor([0.0, 0.0, 1.0]),
+    }
+    frame = latent_explorer(decode, 3, "A test of the views of the explorer.", ends=ends, name="views")
+    switch, plane, single, morph = frame.box.children[:4]
+    return frame, switch, plane, single, morph
+
+
+def shown(panels):
+    return [panel.layout.display != "none" for panel in panels]
+
+
+def test_the_explorer_goes_along_one_dimension():
+    frame, switch, plane, single, morph = explorer()
+    assert switch.options == ("plane", "one dimension", "morph") and shown((plane, single, morph)) == [
+        True,
+        False,
+        False,
+    ]
+    switch.value = "one dimension"
+    assert shown((plane, single, morph)) == [False, True, False]
+    choice, slider = single.children
+    assert choice.options == (("z₁", 0), ("z₂", 1), ("z₃", 2)) and slider.description == "z₁"
+    slider.value = 3
+    assert ink(frame) == pytest.approx([1, 0.5], abs=0.05)
+    choice.value = 1
+    assert slider.description == "z₂"
+    slider.value = -3
+    assert ink(frame) == pytest.approx([0.5, 0], abs=0.05)
+    frame.reset()
+    places = []
+    while frame.advance():
+        places.append(slider.value)
+    assert min(places) == -3 and max(places) == 3 and places[-1] == 0 and 60 < len(places) < 150
+
+
+def test_the_explorer_morphs_by_line_and_by_arc():
+    frame, switch, _, _, morph = explorer()
+    switch.value = "morph"
+    start, end, way = morph.children[0].children
+    slider = morph.children[1]
+    assert isinstance(slider, ipywidgets.FloatSlider) and (start.value, end.value) == ("a", "b")
+    assert ink(frame) == pytest.approx([1, 0.5], abs=0.05)
+    slider.value = 0.5
+    assert ink(frame) == pytest.approx([0.75, 0.75], abs=0.05)
+    way.value = "sphere"
+    slider.value = 0.5
+    assert ink(frame) == pytest.approx([0.5 + 0.5**0.5 / 2] * 2, abs=0.05)
+    end.value = "c"
+    slider.value = 1
+    assert ink(frame) == pytest.approx([0.5, 0.5], abs=0.05)
+    frame.reset()
+    places = [slider.value]
+    while frame.advance():
+        places.append(slider.value)
+    assert places[0] == places[-1] == 0 and max(places) == 1
+
+
+def test_ends_that_do_not_fit_get_a_sentence():
+    with pytest.raises(ValueError, match="ends are two or more codes of 3 numbers"):
+        latent_explorer(decode, 3, "A test of what cannot be explored.", ends={"a": torch.zeros(3)})
+    with pytest.raises(ValueError, match="ends are two or more codes of 3 numbers"):
+        latent_explorer(
+            decode, 3, "A test of what cannot be explored.", ends=dict(a=torch.zeros(3), b=torch.zeros(2))
+        )
+
+
+# The study
+
+
+def test_rate_rises_and_distortion_falls_for_every_seed():
+    runs = study("latent_space")["runs"]
+    for seed in range(3):
+        rows = [runs[f"curve, β = {beta:g}"][seed] for beta in sorted(BETAS, reverse=True)]
+        rates, distortions = [row["rate"] for row in rows], [row["distortion"] for row in rows]
+        assert len(rows) >= 5 and rates == sorted(rates) and distortions == sorted(distortions, reverse=True)
+        for row in rows:
+            assert abs(row["training rate"] - row["information"] - row["gap"]) < 0.2
+            assert row["information"] <= math.log(4000) + 1e-3
+
+
+def test_the_collapse_is_cured_by_the_same_decoder_at_the_same_beta():
+    runs, names = study("latent_space")["runs"], ("β falls from 8 to 1", "β rises from 0 to 1", "free bits")
+    for seed in range(3):
+        collapsed, warm, free = (runs[name][seed] for name in names)
+        assert collapsed["active"] <= 1
+        assert min(warm["active"], free["active"]) >= 5
+        assert min(warm["elbo"], free["elbo"]) > collapsed["elbo"] + 0.3
+    assert all(WAYS[name][0](1.0) == 1.0 for name in WAYS)
+
+
+def test_a_new_seed_collapses_and_is_cured(one_thread):
+    """A seed that the study has not seen, with a decoder trained half as long."""
+    decoder = strong_decoder(11, updates=300)
+    collapsed = judged_pixels(add_code(decoder, "β falls from 8 to 1", 11))
+    cured = judged_pixels(add_code(decoder, "β rises from 0 to 1", 11))
+    runs = study("latent_space")["runs"]
+    assert collapsed["active"] <= 1 and collapsed["rate"] < 0.1
+    assert cured["active"] >= 5 and cured["elbo"] > collapsed["elbo"]
+    assert cured["rate"] > 0.5 * min(run["rate"] for run in runs["β rises from 0 to 1"])
+
+
+def test_a_new_seed_of_the_curve_falls_into_the_spread(one_thread):
+    run, rows = curve_run(4.0, 11), study("latent_space")["runs"]["curve, β = 4"]
+    for name, slack in (("rate", 0.6), ("distortion", 2.0), ("information", 0.3), ("gap", 0.6)):
+        values = [row[name] for row in rows]
+        assert min(values) - slack <= run[name] <= max(values) + slack, name
