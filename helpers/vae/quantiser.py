@@ -1,0 +1,70 @@
+"""A vector quantiser: the nearest code, a gradient that passes straight through, and a codebook that follows."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+
+def nearest_code(h: Tensor, codes: Tensor) -> Tensor:
+    """The number of the code nearest to each vector, h (N, d), codes (K, d) to whole numbers (N,)."""
+    return torch.cdist(h, codes).argmin(dim=1)
+
+
+def straight_through(h: Tensor, e: Tensor) -> Tensor:
+    """e, with the gradient of h: ∂/∂h is the identity and ∂/∂e is 0. Source: Bengio et al. (2013)."""
+    return h + (e - h).detach()
+
+
+def code_shares(k: Tensor, size: int) -> Tensor:
+    """The share of the assignments k (whole numbers, any shape) that each of `size` codes receives, (size,)."""
+    return k.flatten().bincount(minlength=size) / k.numel()
+
+
+def dead_codes(k: Tensor, size: int) -> Tensor:
+    """Which of `size` codes are used in fewer than 1/(10 · size) of the assignments k, a mask (size,)."""
+    return code_shares(k, size) < 1 / (10 * size)
+
+
+def perplexity(shares: Tensor) -> Tensor:
+    """exp(−Σ s log s), the number of equally used codes with the same entropy; shares (K,) sum to 1."""
+    return torch.special.entr(shares).sum().exp()
+
+
+class Quantiser(nn.Module):
+    """A codebook of `size` vectors of `width` numbers: vectors (N, width) to their nearest codes.
+
+    Source: van den Oord, Vinyals, Kavukcuoglu (2017), eq. 1 and 2; codes start uniform in ±1/size.
+    """
+
+    def __init__(self, size: int = 64, width: int = 8):
+        super().__init__()
+        self.codes = nn.Parameter(torch.empty(size, width).uniform_(-1 / size, 1 / size))
+        self.register_buffer("counts", torch.ones(size))
+        self.register_buffer("sums", self.codes.detach().clone())
+
+    def forward(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """h (N, width) to z (codes, with the gradient of h), their numbers k (N,), and e (with that of the codes)."""
+        k = nearest_code(h, self.codes)
+        e = self.codes[k]
+        return straight_through(h, e), k, e
+
+
+@torch.no_grad()
+def follow(quantiser: Quantiser, h: Tensor, k: Tensor, decay: float = 0.95, restart: bool = True) -> int:
+    """Move each code to the moving average of its vectors; with `restart`, put dead codes on vectors h at random.
+
+    Counts and sums keep `decay` of the past: k-means (k 均值), one batch at a time. Dead is a code with fewer than
+    1/(10 · size) of the assignments, by these averages. h (N, width), k (N,); returns how many were restarted.
+    Source: van den Oord et al. (2017), appendix A.1; restart: Dhariwal et al. (2020), section 3.
+    """
+    size = len(quantiser.codes)
+    members = one_hot(k, size).to(h.dtype)  # (N, size)
+    quantiser.counts.lerp_(members.sum(0), 1 - decay)
+    quantiser.sums.lerp_(members.T @ h, 1 - decay)
+    dead = (quantiser.counts < len(h) / (10 * size)) & restart
+    if dead.any():
+        chosen = torch.randint(len(h), (int(dead.sum()),))
+        quantiser.counts[dead] = len(h) / size  # as if each had its equal share
+        quantiser.sums[dead] = h[chosen] * len(h) / size
+    quantiser.codes.copy_(quantiser.sums / quantiser.counts.clamp(min=1e-6)[:, None])
+    return int(dead.sum())

@@ -1,0 +1,77 @@
+"""A VQ-VAE for 28 × 28 images: 49 places, at each one of K codes."""
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from helpers.vae.bounds import bernoulli_log_likelihood
+from helpers.vae.quantiser import Quantiser, follow, nearest_code
+
+
+class VQVAE(nn.Module):
+    """Encoder 28 × 28 → 7 × 7 vectors, their nearest codes, decoder back to the logits of the pixels.
+
+    Source: van den Oord, Vinyals, Kavukcuoglu (2017), with two convolutions on each side and SiLU.
+    """
+
+    def __init__(self, size: int = 64, code: int = 8, width: int = 32):
+        super().__init__()
+        down = partial(nn.Conv2d, kernel_size=4, stride=2, padding=1)  # halves height and width
+        up = partial(nn.ConvTranspose2d, kernel_size=4, stride=2, padding=1)  # doubles them
+        layers = [down(1, width), nn.SiLU(), down(width, 2 * width), nn.SiLU()]
+        self.encoder = nn.Sequential(*layers, nn.Conv2d(2 * width, code, 1))
+        self.quantiser = Quantiser(size, code)
+        layers = [nn.Conv2d(code, 2 * width, 3, padding=1), nn.SiLU()]
+        self.decoder = nn.Sequential(*layers, up(2 * width, width), nn.SiLU(), up(width, 1))
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Images (B, 1, 28, 28) to vectors (B·49, code), row by row of the grid."""
+        return self.encoder(x).permute(0, 2, 3, 1).flatten(0, 2)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Vectors (B·49, code) to the logits of the pixels, (B, 784)."""
+        grid = z.view(-1, 7, 7, z.shape[1]).permute(0, 3, 1, 2)
+        return self.decoder(grid).flatten(1)
+
+
+def vqvae_step(
+    vqvae: VQVAE,
+    optimiser: torch.optim.Optimizer,
+    x: Tensor,
+    averages: bool = True,
+    restart: bool = True,
+    commitment: float = 0.25,
+) -> dict[str, Tensor]:
+    """One update on −log p(x|z) + c |h − sg(e)|², and of the codes: by `averages` (`follow`), or on |sg(h) − e|².
+
+    x (B, 1, 28, 28) in [0, 1] is binarised anew; sg stops a gradient, c = `commitment`. Returns −log p(x|z) and
+    |h − e|², means over the batch, and the number of codes restarted. Source: van den Oord et al. (2017), eq. 3.
+    """
+    x = torch.bernoulli(x)
+    h = vqvae.encode(x)
+    z, k, e = vqvae.quantiser(h)
+    reconstruction = -bernoulli_log_likelihood(x.flatten(1), vqvae.decode(z)).mean()
+    distance = (h - e.detach()).square().sum() / len(x)
+    loss = reconstruction + commitment * distance
+    if not averages:
+        loss = loss + (h.detach() - e).square().sum() / len(x)
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    restarted = follow(vqvae.quantiser, h.detach(), k, restart=restart) if averages else 0
+    return {"reconstruction": reconstruction.detach(), "distance": distance.detach(), "restarted": restarted}
+
+
+@torch.no_grad()
+def codes_of(vqvae: VQVAE, x: Tensor) -> Tensor:
+    """The codes of images (B, 1, 28, 28), whole numbers (B, 49)."""
+    parts = [nearest_code(vqvae.encode(part), vqvae.quantiser.codes) for part in x.split(250)]
+    return torch.cat(parts).view(len(x), -1)
+
+
+@torch.no_grad()
+def means_of(vqvae: VQVAE, k: Tensor) -> Tensor:
+    """The decoder's means for codes (B, 49), (B, 1, 28, 28) in [0, 1]."""
+    parts = [vqvae.decode(vqvae.quantiser.codes[part.flatten()]) for part in k.split(250)]
+    return torch.cat(parts).sigmoid().view(-1, 1, 28, 28)

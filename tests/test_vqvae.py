@@ -1,0 +1,276 @@
+"""Notebook 14, second half: the quantiser and its codebook, the bound of a discrete q, a prior that draws."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.distributions import Categorical, kl_divergence
+from torch.nn.functional import one_hot
+
+from helpers.data import load_digits
+from helpers.studies import study
+from helpers.studies.vqvae import CODEBOOKS, SEEDS, codebook_run, vqvae_run
+from helpers.vae import (
+    VQVAE,
+    CodePrior,
+    Quantiser,
+    bernoulli_log_likelihood,
+    code_nats,
+    code_shares,
+    codes_of,
+    dead_codes,
+    follow,
+    means_of,
+    nearest_code,
+    perplexity,
+    prior_step,
+    sample_codes,
+    straight_through,
+    vqvae_step,
+)
+
+
+@pytest.fixture
+def double():
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(0)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def test_the_nearest_code_by_looking_at_each(double):
+    """(14.7)"""
+    h, codes = torch.randn(50, 3), torch.randn(7, 3)
+    by_hand = [min(range(7), key=lambda k, row=row: (row - codes[k]).square().sum().item()) for row in h]
+    assert nearest_code(h, codes).tolist() == by_hand
+    assert nearest_code(codes, codes).tolist() == list(range(7))
+
+
+def test_straight_through_is_the_code_with_the_gradient_of_a_shift(double):
+    """(14.8): against finite differences of f(e + δ); the true slope in h is 0 where the choice does not change."""
+    h, codes = torch.randn(6, 3), torch.randn(9, 3)
+    curve = torch.randn(3, 3)
+
+    def f(z):
+        return (torch.sin(z @ curve).sum(1) * torch.arange(1.0, 7.0)).sum()
+
+    leaf = h.clone().requires_grad_()
+    book = codes.clone().requires_grad_()
+    e = book[nearest_code(leaf, book)]
+    z = straight_through(leaf, e)
+    assert torch.allclose(z, e)
+    in_h, in_codes = torch.autograd.grad(f(z), (leaf, book), materialize_grads=True)
+    assert in_codes.abs().max() == 0
+    fixed, step = codes[nearest_code(h, codes)], 1e-5
+    for i in range(6):
+        for j in range(3):
+            delta = torch.zeros_like(h)
+            delta[i, j] = step
+            shifted = (f(fixed + delta) - f(fixed - delta)) / (2 * step)
+            true = f(codes[nearest_code(h + delta, codes)]) - f(codes[nearest_code(h - delta, codes)])
+            assert torch.isclose(in_h[i, j], shifted, atol=1e-8) and true == 0
+
+
+def test_the_three_terms_reach_whom_they_should(double):
+    """(14.9): likelihood → encoder and decoder; |sg(h) − e|² → codes alone; c |h − sg(e)|² → encoder alone."""
+    vqvae = VQVAE(size=8, code=3, width=4)
+    x = torch.bernoulli(torch.full((5, 1, 28, 28), 0.3))
+    h = vqvae.encode(x)
+    z, _, e = vqvae.quantiser(h)
+    likelihood = bernoulli_log_likelihood(x.flatten(1), vqvae.decode(z)).mean()
+    codebook, commitment = (h.detach() - e).square().sum() / 5, (h - e.detach()).square().sum() / 5
+    parts = {"encoder": vqvae.encoder.parameters(), "decoder": vqvae.decoder.parameters()}
+    parts = {name: list(each) for name, each in parts.items()} | {"codes": [vqvae.quantiser.codes]}
+    expected = {"encoder": (1, 0, 1), "decoder": (1, 0, 0), "codes": (0, 1, 0)}
+    for name, weights in parts.items():
+        for term, reached in zip((likelihood, codebook, commitment), expected[name], strict=True):
+            grads = torch.autograd.grad(term, weights, retain_graph=True, allow_unused=True)
+            moved = sum(g.abs().sum().item() for g in grads if g is not None)
+            assert (moved > 0) == bool(reached), name
+    loss = -likelihood + codebook + 0.25 * commitment
+    wanted = {name: torch.autograd.grad(loss, weights, retain_graph=True) for name, weights in parts.items()}
+    vqvae_step(
+        vqvae, torch.optim.SGD(vqvae.parameters(), 0.0), x, averages=False
+    )  # x is 0 or 1: no new coins
+    for name, weights in parts.items():
+        assert all(torch.allclose(g, w.grad) for g, w in zip(wanted[name], weights, strict=True)), name
+
+
+def test_averages_are_one_step_of_k_means(double):
+    """(14.10): with decay 0 each code goes to the mean of its vectors; with decay m, counts and sums are averaged."""
+    quantiser, h = Quantiser(5, 3), torch.randn(400, 3)
+    k = nearest_code(h, quantiser.codes)
+    follow(quantiser, h, k, decay=0.0, restart=False)
+    means = torch.stack([h[k == j].mean(0) for j in range(5)])
+    assert torch.allclose(quantiser.codes, means)
+    before = (h - means[k]).square().sum()
+    assert (h - means[nearest_code(h, means)]).square().sum() < before  # and the next assignment improves it
+
+    counts, sums = quantiser.counts.clone(), quantiser.sums.clone()
+    other = torch.randn(300, 3) + 1
+    k = nearest_code(other, quantiser.codes)
+    follow(quantiser, other, k, decay=0.8, restart=False)
+    picked = one_hot(k, 5).double()
+    counts, sums = 0.8 * counts + 0.2 * picked.sum(0), 0.8 * sums + 0.2 * picked.T @ other
+    assert torch.allclose(quantiser.codes, sums / counts[:, None])
+
+
+def test_many_steps_of_averages_find_the_clusters(double):
+    centres = torch.tensor([[3.0, 0.0], [-3.0, 0.0], [0.0, 4.0], [0.0, -4.0]])
+    quantiser = Quantiser(4, 2)
+    for _ in range(60):
+        h = centres[torch.randint(4, (200,))] + 0.1 * torch.randn(200, 2)
+        follow(quantiser, h, nearest_code(h, quantiser.codes), decay=0.8)
+    assert torch.cdist(centres, quantiser.codes).min(1).values.max() < 0.15
+
+
+def test_a_dead_code_is_put_on_a_vector_and_without_restart_it_stays(double):
+    quantiser, h = Quantiser(4, 2), 0.1 * torch.randn(100, 2)
+    with torch.no_grad():
+        quantiser.codes[3] = 50.0
+        quantiser.sums.copy_(quantiser.codes)
+    for restart in (False, True):
+        restarted = 0
+        for _ in range(80):
+            restarted += follow(quantiser, h, nearest_code(h, quantiser.codes), restart=restart)
+        alive = (quantiser.codes[3].abs() < 1).all()
+        assert bool(alive) is restart and (restarted > 0) is restart
+    assert quantiser.codes.isfinite().all()
+
+
+def test_shares_dead_codes_and_perplexity_by_hand():
+    """(14.13)"""
+    k = torch.tensor([[0] * 60, [1] * 39 + [2] * 20 + [3]])
+    shares = code_shares(k, 5)
+    assert torch.allclose(shares, torch.tensor([60, 39, 20, 1, 0]) / 120)
+    assert dead_codes(k, 5).tolist() == [False, False, False, True, True]  # 1/120 < 1/50
+    by_hand = math.exp(-sum(s * math.log(s) for s in shares.tolist() if s))
+    assert math.isclose(perplexity(shares).item(), by_hand, rel_tol=1e-5)
+    assert math.isclose(perplexity(torch.full((64,), 1 / 64)).item(), 64, rel_tol=1e-5)
+    assert perplexity(torch.tensor([1.0, 0.0])).item() == 1
+
+
+def test_the_bound_of_a_discrete_guess(double):
+    """(14.11): below the exact log p(x) for every choice; the KL of a one-hot q is −log p(k)."""
+    prior, likelihood = torch.randn(6).softmax(0), 3 * torch.randn(6)
+    evidence = torch.logsumexp(likelihood + prior.log(), 0)
+    for k in range(6):
+        q = one_hot(torch.tensor(k), 6).double()
+        kl = kl_divergence(Categorical(probs=q), Categorical(probs=prior))
+        assert torch.allclose(kl, -prior[k].log())
+        bound = (q * likelihood).sum() - kl
+        assert bound <= evidence
+        assert torch.allclose(
+            evidence - bound, -torch.log_softmax(likelihood + prior.log(), 0)[k]
+        )  # gap: KL(q‖p(k|x))
+
+
+def test_the_rate_is_a_sum_of_surprises_and_294_bits_without_knowledge(double):
+    """(14.12)"""
+    prior, k = CodePrior(size=6, hidden=8, places=12, row=4), torch.randint(6, (3, 12))
+    with torch.no_grad():
+        for i in range(3):
+            surprise = 0.0
+            for place in range(12):
+                hidden_future = k[i : i + 1].clone()
+                hidden_future[:, place:] = torch.randint(6, (1, 12 - place))
+                p = prior(hidden_future)[0, place].softmax(0)  # may depend on what came before only
+                surprise -= p[k[i, place]].log()
+            assert torch.allclose(code_nats(prior, k)[i], surprise)
+        for part in prior.parameters():
+            part.zero_()
+        assert torch.allclose(code_nats(prior, k), torch.full((3,), 12 * math.log(6)))
+    assert math.isclose(49 * math.log(64) / math.log(2), 294)
+
+
+def test_codes_are_drawn_from_the_prior_itself(double):
+    """All 3⁴ grids: their drawn shares against their probabilities, which sum to 1."""
+    prior = CodePrior(size=3, hidden=8, places=4, row=2)
+    with torch.no_grad():
+        for part in prior.parameters():
+            part.mul_(3)
+        grids = torch.cartesian_prod(*[torch.arange(3)] * 4)
+        p = (-code_nats(prior, grids)).exp()
+    assert torch.allclose(p.sum(), torch.ones(()))
+    drawn = sample_codes(prior, 40_000, torch.Generator().manual_seed(1))
+    assert drawn.shape == (40_000, 4) and drawn.max() == 2
+    place = (drawn * torch.tensor([27, 9, 3, 1])).sum(1)
+    shares = place.bincount(minlength=81) / 40_000
+    error = (p * (1 - p) / 40_000).sqrt()
+    assert ((shares - p).abs() < 4.5 * error).all() and p.max() > 5 / 81
+    again = sample_codes(prior, 40_000, torch.Generator().manual_seed(1))
+    assert torch.equal(drawn, again)
+
+
+def test_the_grid_is_written_row_by_row(double):
+    """A patch of the image moves only the codes at its place; the decoder paints it there."""
+    vqvae = VQVAE(size=8, code=3, width=4)
+    x = torch.zeros(1, 1, 28, 28)
+    touched = x.clone()
+    touched[..., 8:12, 20:24] = 1  # row 2, column 5 of the grid
+    moved = (vqvae.encode(touched) - vqvae.encode(x)).abs().sum(1).view(7, 7) > 1e-12
+    rows, columns = moved.nonzero().T
+    assert moved[2, 5] and rows.float().mean().round() == 2 and columns.float().mean().round() == 5
+    assert moved.sum() <= 9
+    z = torch.zeros(49, 3)
+    other = z.clone()
+    other[2 * 7 + 5] = 1
+    painted = (vqvae.decode(other) - vqvae.decode(z)).abs().view(28, 28)
+    assert painted[8:12, 20:24].sum() > 0 and painted[:, :8].sum() == 0 and painted[20:].sum() == 0
+
+
+def test_codes_and_means_in_parts_are_those_of_the_whole():
+    torch.manual_seed(0)
+    vqvae, x = VQVAE(size=8, code=3, width=4), torch.rand(300, 1, 28, 28)
+    k = codes_of(vqvae, x)
+    assert k.shape == (300, 49) and torch.equal(k[280:], codes_of(vqvae, x[280:]))
+    drawn = means_of(vqvae, k)
+    assert drawn.shape == x.shape and 0 <= drawn.min() and drawn.max() <= 1
+    z = vqvae.quantiser.codes[k[7]]
+    assert torch.allclose(vqvae.decode(z).sigmoid().view(28, 28), drawn[7, 0], atol=1e-6)
+
+
+def test_training_lowers_both_losses():
+    torch.manual_seed(0)
+    images = load_digits("train")[0][:128]
+    vqvae = VQVAE(size=16)
+    optimiser = torch.optim.Adam(vqvae.parameters(), 3e-3)
+    losses = [vqvae_step(vqvae, optimiser, images)["reconstruction"].item() for _ in range(50)]
+    assert losses[-1] < 0.6 * losses[0]
+    prior, k = CodePrior(16, hidden=32), codes_of(vqvae, images)
+    assert isinstance(prior.memory, nn.GRU)
+    optimiser = torch.optim.Adam(prior.parameters(), 1e-2)
+    nats = [prior_step(prior, optimiser, k)["nats"].item() for _ in range(20)]
+    assert nats[0] > 0.9 * 49 * math.log(16) and nats[-1] < 0.7 * nats[0]
+
+
+# The study
+
+
+def test_the_study_shows_what_was_asked_for():
+    """After the same 30 CPU-seconds the VQ-VAE with its prior is never behind, draws ten classes, keeps its codes."""
+    content = study("vqvae")
+    runs = content["runs"]
+    assert content["settings"]["cpu_seconds"] == 30 and len(SEEDS) == 3
+    assert max(run["distance"] for run in runs["VQ-VAE"]) <= min(run["distance"] for run in runs["VAE"])
+    assert all(run["classes"] == 10 and run["dead"] <= 0.2 * 64 for run in runs["VQ-VAE"])
+    for made in ("gradient", "gradient, codes from data"):
+        assert min(run["dead"] for run in runs[made]) > 0.5 * 64
+    assert max(run["dead"] for run in runs["averages, restarts"]) <= 0.2 * 64
+
+
+@pytest.mark.parametrize("setting", ["gradient", "averages, restarts"])
+def test_a_new_seed_of_a_codebook_falls_into_the_spread(setting, one_thread):
+    assert setting in CODEBOOKS
+    run, runs = codebook_run(setting, 11), study("vqvae")["runs"][setting]
+    for name, slack in (("dead", 8), ("perplexity", 15), ("reconstruction", 25)):
+        values = [each[name] for each in runs]
+        assert min(values) - slack <= run[name] <= max(values) + slack
+
+
+def test_a_new_seed_of_the_vq_vae_falls_into_the_spread(one_thread):
+    run, runs = vqvae_run(11), study("vqvae")["runs"]
+    assert run["distance"] <= min(each["distance"] for each in runs["VAE"])
+    assert run["distance"] <= 1.5 * max(each["distance"] for each in runs["VQ-VAE"])
+    assert run["classes"] >= 9 and run["dead"] <= 0.2 * 64
