@@ -1,0 +1,144 @@
+"""VAE-GAN: an encoder, a decoder that is also a generator, and a discriminator whose features judge reconstructions.
+
+Images are in [−1, 1] here, as a generator draws them. Source: Larsen, Sønderby, Larochelle, Winther (2016).
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from helpers.vae import gaussian_kl
+
+
+class Encoder(nn.Module):
+    """Images (B, 1, 28, 28) in [−1, 1] to μ and log σ² of q(z|x), each (B, latent)."""
+
+    def __init__(self, latent: int = 20, width: int = 16):
+        super().__init__()
+        self.latent = latent
+        self.net = nn.Sequential(
+            nn.Conv2d(1, width, 4, stride=2, padding=1),  # (B, width, 14, 14)
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),  # (B, 2 width, 7, 7)
+            nn.LeakyReLU(0.2),
+            nn.Flatten(),
+            nn.Linear(2 * width * 7 * 7, 2 * latent),
+        )
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        mu, log_var = self.net(images).chunk(2, dim=1)
+        return mu, log_var
+
+
+def look(discriminator: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    """What D's last hidden layer says, f(x) (B, features), and D's logits (B,), of images (B, 1, 28, 28)."""
+    features = discriminator.net[:-1](images)
+    return features, discriminator.net[-1](features).squeeze(1)
+
+
+def half_square(a: Tensor, b: Tensor) -> Tensor:
+    """½ |a − b|², (B, …), (B, …) to (B,): −log N(a | b, I) less its constant, in nats; divide by σ² for another σ."""
+    return (a - b).square().flatten(1).sum(dim=1) / 2
+
+
+def pixel_vae_step(
+    encoder: nn.Module,
+    decoder: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    real: Tensor,
+    deviation: float = 0.5,
+    beta: float = 1.0,
+    eps: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """One update of a VAE with p(x|z) = N(decoder(z), σ²I) on its −ELBO: pixel error plus β · KL, mean over the batch.
+
+    real (B, 1, 28, 28) in [−1, 1]; σ = `deviation` is fixed; ε (B, latent) is drawn when it is not given. Returns both
+    terms in nats, the first less the constant 392 log(2πσ²). Source: Kingma and Welling (2014), eq. 10.
+    """
+    mu, log_var = encoder(real)
+    eps = torch.randn_like(mu) if eps is None else eps
+    reconstruction = half_square(real, decoder(mu + (log_var / 2).exp() * eps)).mean() / deviation**2
+    kl = gaussian_kl(mu, log_var).mean()
+    optimiser.zero_grad()
+    (reconstruction + beta * kl).backward()
+    optimiser.step()
+    return {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
+
+
+def hybrid_terms(
+    encoder: nn.Module,
+    decoder: nn.Module,
+    discriminator: nn.Module,
+    real: Tensor,
+    eps: Tensor,
+    z: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """The eight terms from which a VAE, a GAN and a VAE-GAN are made, each the mean over its images, in nats.
+
+    With x̂ = decoder(μ + σ ε), x_p = decoder(z), and f the features of `look`: `kl` = KL(q(z|x) ‖ p(z)); `pixels` =
+    ½ |x − x̂|²; `features` = ½ |f(x) − f(x̂)|²; `fool_again` = −log D(x̂); `fool_sample` = −log D(x_p); `real` =
+    −log D(x); `again` = −log(1 − D(x̂)); `sample` = −log(1 − D(x_p)). real (B, 1, 28, 28) in [−1, 1], ε and z
+    (B, latent); without z the two terms of x_p are left out. Source: after Larsen et al. (2016).
+    """
+    mu, log_var = encoder(real)
+    code = mu + (log_var / 2).exp() * eps
+    fake = decoder(code if z is None else torch.cat([code, z]))
+    features, logits = look(discriminator, torch.cat([real, fake]))
+    n = len(real)
+    again = fake[:n]
+    terms = {
+        "kl": gaussian_kl(mu, log_var).mean(),
+        "pixels": half_square(real, again).mean(),
+        "features": half_square(features[:n], features[n : 2 * n]).mean(),
+        "real": softplus(-logits[:n]).mean(),
+        "again": softplus(logits[n : 2 * n]).mean(),
+        "fool_again": softplus(-logits[n : 2 * n]).mean(),
+    }
+    if z is not None:
+        terms["sample"] = softplus(logits[2 * n :]).mean()
+        terms["fool_sample"] = softplus(-logits[2 * n :]).mean()
+    return terms
+
+
+def vae_gan_wires(
+    gamma: float = 0.1, deviation: float = 1.0, beta: float = 1.0
+) -> dict[str, dict[str, float]]:
+    """Which terms reach which network of a VAE-GAN, with which weights: a dict for each network.
+
+    Encoder: β · KL + features/σ². Decoder: γ · features/σ² + the game. Discriminator: the game. Both kinds of fakes are
+    averaged, so that real and fake weigh the same. Source: Larsen et al. (2016), algorithm 1, with −log D for the
+    decoder in place of log(1 − D), and a mean where they add.
+    """
+    precision = 1 / deviation**2
+    return {
+        "encoder": {"kl": beta, "features": precision},
+        "decoder": {"features": gamma * precision, "fool_again": 0.5, "fool_sample": 0.5},
+        "discriminator": {"real": 1.0, "again": 0.5, "sample": 0.5},
+    }
+
+
+def wired_step(
+    networks: dict[str, nn.Module],
+    optimisers: dict[str, torch.optim.Optimizer],
+    real: Tensor,
+    wires: dict[str, dict[str, float]],
+    eps: Tensor | None = None,
+    z: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """One update of each network in `wires`, along the gradient of its own weighted sum of terms and of nothing else.
+
+    `networks` holds encoder, decoder and discriminator in this order. All gradients are taken at the weights before the
+    update. ε and z (B, latent) are drawn when not given; z only where a term of it is wired. Returns the terms.
+    """
+    shape = len(real), networks["decoder"].latent
+    eps = torch.randn(shape) if eps is None else eps
+    if z is None and any(name.endswith("sample") for weights in wires.values() for name in weights):
+        z = torch.randn(shape)
+    terms = hybrid_terms(*networks.values(), real, eps, z)
+    for name, weights in wires.items():
+        loss = sum(weight * terms[term] for term, weight in weights.items())
+        optimisers[name].zero_grad()
+        loss.backward(inputs=list(networks[name].parameters()), retain_graph=True)
+    for name in wires:
+        optimisers[name].step()
+    return {name: value.detach() for name, value in terms.items()}
