@@ -8,7 +8,7 @@ NBGRADER = $(CURDIR)/$(TEACH)/bin/python -m nbgrader
 PIP     = $(PY) -m pip --disable-pip-version-check install --constraint constraints.txt $(QUIET)
 QUIET   = $(if $(wildcard $(VENV)/.lab),--quiet)
 ARGS   ?=
-STUDIES := ring_gan critics article_gan league collapse logs dcgan conditional_gan
+STUDIES := ring_gan critics article_gan league collapse logs dcgan conditional_gan vae_gan latent_space vqvae
 
 # The kernel of this environment comes first, whatever else is registered on the machine.
 export JUPYTER_PREFER_ENV_PATH := 1

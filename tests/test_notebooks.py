@@ -90,14 +90,30 @@ WRITTEN_ONCE = {
     ],
     ("06_dcgan_and_conditional_gan", "helpers.studies.dcgan"): ["plain_discriminator"],
     ("06_dcgan_and_conditional_gan", "helpers.studies.conditional_gan"): ["obedience", "within_class"],
+    ("09_latent_variables", "helpers.theory.linear_gaussian"): ["LinearGaussian"],
+    ("09_latent_variables", "helpers.theory.importance"): [
+        "log_mean_exp",
+        "effective_sample_size",
+        "naive_relative_variance",
+    ],
+    ("09_latent_variables", "helpers.theory.ppca"): ["fit_ppca"],
     ("10_elbo", "helpers.theory.divergences"): ["normal_kl"],
     ("10_elbo", "helpers.theory.linear_gaussian"): [
-        "LinearGaussian",
         "exact_elbo",
         "kl_to_posterior",
         "best_diagonal",
     ],
     ("10_elbo", "helpers.vae.bounds"): ["gaussian_kl"],
+    ("11_reparameterisation", "helpers.vae.gradients"): [
+        "copies",
+        "score_gradient",
+        "pathwise_gradient",
+        "leave_one_out",
+        "best_coefficient",
+        "gumbel",
+        "gumbel_softmax",
+        "nudge_test",
+    ],
     ("12_vae_on_digits", "helpers.vae.bounds"): [
         "bernoulli_log_likelihood",
         "elbo",
@@ -105,6 +121,25 @@ WRITTEN_ONCE = {
     ],
     ("12_vae_on_digits", "helpers.vae.networks"): ["VAE"],
     ("12_vae_on_digits", "helpers.vae.steps"): ["vae_step"],
+    ("15_vae_meets_gan", "helpers.hybrid"): [
+        "Encoder",
+        "look",
+        "half_square",
+        "hybrid_terms",
+        "wired_step",
+        "vae_gan_wires",
+    ],
+    ("15_vae_meets_gan", "helpers.metrics"): ["laplacian_variance", "sharpness"],
+    ("14_tighter_and_discrete", "helpers.vae.iwae"): ["log_weights", "grouped_bound"],
+    ("14_tighter_and_discrete", "helpers.vae.quantiser"): [
+        "nearest_code",
+        "straight_through",
+        "Quantiser",
+        "follow",
+    ],
+    ("14_tighter_and_discrete", "helpers.vae.vqvae"): ["VQVAE", "vqvae_step"],
+    ("14_tighter_and_discrete", "helpers.vae.code_prior"): ["CodePrior", "code_nats", "sample_codes"],
+    ("13_the_latent_space", "helpers.vae.conditional"): ["ConditionalVAE"],
 }
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from helpers.checks.frame import Answer, Feedback, Mistake, finite, gives_feedback, right, tensor
 from helpers.checks.vae import SAME, SECOND, Part
-from helpers.theory import LinearGaussian, exact_elbo, kl_to_posterior
+from helpers.theory import LinearGaussian, exact_elbo, kl_to_posterior, log_mean_exp
 
 KL_SIZES = ((5, 4), (7, 3))  # (B, d): no size equals another
 ELBO_SIZES = ((5, 3, 4, 6), (4, 5, 7, 3))  # (B, d, D, K)
@@ -656,10 +656,6 @@ WEIGHINGS = [
 ]
 
 
-def _log_mean_exp(values: Tensor) -> Tensor:
-    return values.logsumexp(0) - math.log(len(values))
-
-
 IMPORTANCE = (
     "You take the logarithm of a mean over the samples, where the mean of logarithms belongs. With the weights "
     "p(x, z)/q(z|x) that is the importance-weighted bound: larger, another bound."
@@ -670,8 +666,8 @@ AVERAGES = [
     Part("sum_of_samples", lambda r, k: (r + k).sum(0), SUM_OF_SAMPLES.format("your bound")),
     Part("sum_of_samples", lambda r, k: r.sum(0) + k.mean(0), SUM_OF_SAMPLES.format("log p(x|z)")),
     Part("sum_of_samples", lambda r, k: r.mean(0) + k.sum(0), SUM_OF_SAMPLES.format("the KL")),
-    Part("log_mean_exp", lambda r, k: _log_mean_exp(r + k), IMPORTANCE),
-    Part("log_mean_exp", lambda r, k: _log_mean_exp(r) + k.mean(0), IMPORTANCE),
+    Part("log_mean_exp", lambda r, k: log_mean_exp(r + k), IMPORTANCE),
+    Part("log_mean_exp", lambda r, k: log_mean_exp(r) + k.mean(0), IMPORTANCE),
     Part(
         "log_sum_exp",
         lambda r, k: (r + k).logsumexp(0),

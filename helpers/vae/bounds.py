@@ -1,10 +1,10 @@
 """Bounds on log p(x): one number an image, summed over pixels and latent dimensions, in nats."""
 
-import math
-
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
+
+from helpers.theory import log_mean_exp
 
 
 def gaussian_kl(mu: Tensor, log_var: Tensor) -> Tensor:
@@ -54,5 +54,5 @@ def importance_weighted_bound(
         flat = part.flatten(1).repeat(samples, 1)
         log_likelihood = bernoulli_log_likelihood(flat, logits).view(samples, -1)
         log_ratio = (-0.5 * z.square() + 0.5 * eps.square() + 0.5 * log_var).sum(-1)  # log p(z) − log q(z|x)
-        bounds.append(torch.logsumexp(log_likelihood + log_ratio, dim=0) - math.log(samples))
+        bounds.append(log_mean_exp(log_likelihood + log_ratio))
     return torch.cat(bounds)

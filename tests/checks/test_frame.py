@@ -24,11 +24,16 @@ from helpers.checks import coverage as coverage_checks
 from helpers.checks import debugging as debugging_checks
 from helpers.checks import diagnosis as diagnosis_checks
 from helpers.checks import divergence as divergence_checks
+from helpers.checks import evidence as evidence_checks
 from helpers.checks import frame as frame_checks
 from helpers.checks import game as game_checks
 from helpers.checks import gan as gan_checks
+from helpers.checks import gradients as gradient_checks
 from helpers.checks import images as image_checks
+from helpers.checks import latent_space as latent_space_checks
+from helpers.checks import tighter as tighter_checks
 from helpers.checks import vae as vae_checks
+from helpers.checks import vae_gan as vae_gan_checks
 from helpers.checks.frame import Answer, Feedback, Mistake, gives_feedback, number, tensor
 
 CHECKS = [check_discriminator_step, check_generator_step, check_vae_loss]
@@ -98,6 +103,12 @@ def all_messages() -> list[str]:
     ]
     tables += [image_checks.LABEL_WAYS, image_checks.AVERAGE_WAYS, coverage_checks.COVERAGE_WAYS]
     tables += [diagnosis_checks.SIGNS]
+    tables += [*gradient_checks.SCORE_TABLES, gradient_checks.SCORE_EXTRAS]
+    tables += [*gradient_checks.PATH_TABLES, gradient_checks.PATH_EXTRAS]
+    tables += [*vae_gan_checks.WAYS.values(), vae_gan_checks.CODE_WAYS]
+    tables += [latent_space_checks.UNIT_WAYS, latent_space_checks.BIT_WAYS, latent_space_checks.SLERP_WAYS]
+    tables += [*evidence_checks.TABLES, evidence_checks.OTHERS]
+    tables += [*tighter_checks.BOUND_TABLES, tighter_checks.NUMBER_WAYS, tighter_checks.CODE_WAYS]
     return sorted({row.message for table in tables for row in table if row.message})
 
 
