@@ -399,6 +399,45 @@ def _values(case: Case) -> Callable[[tuple[Part, ...]], Tensor]:
 # Asking and judging
 
 
+def _real(value: object) -> None:
+    """Raises `Mistake` of kind "type" for a tensor of whole, true-or-false or complex numbers."""
+    if isinstance(value, Tensor) and not value.dtype.is_floating_point:
+        raise Mistake(
+            "type",
+            f"Your result is of type `{value.dtype}`, and floats are wanted. Is something rounded, compared or made "
+            "complex on the way?",
+        )
+
+
+def _guard(seen: list[Tensor], wanted: list[Tensor]) -> Mistake | None:
+    """What to say where small weights, and those alone, come out too large, as with a small number in the logarithm."""
+    got, want = torch.cat(seen), torch.cat(wanted)
+    row = (got - want).argmax()
+    if got[row] - want[row] < SAME:
+        return None
+    added = got[row] + torch.log1p(-(want[row] - got[row]).exp())  # the logarithm of what was added
+    ways = (added, torch.logaddexp(want, added)), (got[row], want.clamp(min=got[row].item()))
+    guards = [size for size, way in ways if (got - way).abs().max() < SAME]
+    if not guards or (got - got[0]).abs().max() < SAME:  # one number for all is no guard
+        return None
+    return Mistake(
+        "guard",
+        f"The smaller log p(x) is, the more yours is too large, as if about {guards[0].exp():.0e} were added inside "
+        "the logarithm, or were the least it may see. Real images have weights far below any such guard, which then is "
+        "all that is left: can you do without leaving the logarithms?",
+    )
+
+
+def _far_case(case: Case) -> Case:
+    """`case` with its x so far away that, in some row, every draw but the best is lost beside it by e^1000."""
+    for power in range(40):
+        far = case._replace(x=case.x + 80 * 1.5**power)
+        best = WEIGHTS[0].formula(far, _drawn(far)).topk(2, 0).values
+        if (best[0] - best[1]).max() > 1000:
+            return far
+    raise AssertionError("No x is far enough.")
+
+
 def _extreme_case(dimensions: int, std: float, errors: tuple[float, ...]) -> Case:
     """Many dimensions and a good guess: the weights of a row differ by a few nats, and from row to row by 2,000."""
     model = LinearGaussian(torch.randn(dimensions, 2), torch.randn(dimensions), std)
@@ -441,7 +480,9 @@ def _ask(answer: Answer, case: Case) -> Tensor:
         (batch, batch): "A (B,) met a (B, 1) and grew to (B, B): print the shapes of your terms.",
         (d,): "You kept the latent dimensions. Sum over those, and keep the observations.",
     }
-    return tensor(_call(answer, case), (batch,), "(B,)", hints).detach().double()
+    value = tensor(_call(answer, case), (batch,), "(B,)", hints)
+    _real(value)
+    return value.detach().double()
 
 
 def _explain(cases: list[Case], seen: list[Tensor]) -> tuple[Part, ...]:
@@ -468,6 +509,8 @@ def _explain(cases: list[Case], seen: list[Tensor]) -> tuple[Part, ...]:
 
 def _unknown(cases: list[Case], seen: list[Tensor], wanted: list[Tensor]) -> Mistake:
     """What can be said of a wrong estimate that stands in no table."""
+    if found := _guard(seen, wanted):
+        return found
     off = [got - want for got, want in zip(seen, wanted, strict=True)]
     if all(
         (each - each.mean()).abs().max() <= SAME * want.abs().max()
@@ -504,14 +547,34 @@ def _in_the_extremes(answer: Answer, case: Case, parts: tuple[Part, ...]) -> Non
     )
 
 
+def _far_away(answer: Answer, case: Case, parts: tuple[Part, ...]) -> None:
+    """Raises `Mistake` where draws of one x whose weights differ by e^1000 spoil an estimate."""
+    value = _call(answer, case)
+    wanted = _value(parts, case).double()
+    number = value.detach().double() if isinstance(value, Tensor) and value.shape == wanted.shape else None
+    if number is not None and (number - wanted).abs().max() < 0.01 * wanted.abs().max():
+        return
+    what = (
+        "something else"
+        if number is None
+        else f"{number[(number - wanted).abs().nan_to_num(math.inf).argmax()]:.4g}"
+    )
+    raise Mistake(
+        "range",
+        "For weights of ordinary size your estimate is right. Where the weights of one observation differ from draw to "
+        f"draw by a factor of e^1000, which no float holds, it gives {what}. What has to be taken out before `exp`, so "
+        "that nothing which is left can overflow?",
+    )
+
+
 @gives_feedback
 def check_log_evidence(estimate: Callable[..., Tensor]) -> Feedback:
     """Say whether `estimate(model, x, mu, log_var, eps)` is log (1/K) Σₖ p(x|zₖ) p(zₖ)/q(zₖ), zₖ = μ + σ·εₖ.
 
     q = N(μ, diag σ²); x (B, D), μ and log σ² (B, d), ε (K, B, d), to (B,), in nats. `model` is a `LinearGaussian`.
-    Values are compared to a relative 1e-3: for ordinary weights, for such of e^1000 and e^−1000, with rows in
-    another order, in float32 and float64. −σ·ε, or both signs, are taken. Raises nothing. Source: Burda, Grosse,
-    Salakhutdinov (2016), eq. 8.
+    Values are compared to a relative 1e-3: for ordinary weights, for such of e^1000 and e^−1000, for such that differ
+    by e^1000 from draw to draw, with rows in another order, in float32 and float64. −σ·ε, or both signs, are taken.
+    Raises nothing. Source: Burda, Grosse, Salakhutdinov (2016), eq. 8.
     """
     answer = Answer(estimate, "my_log_evidence(model, x, mu, log_var, eps)")
     torch.manual_seed(9)
@@ -533,6 +596,7 @@ def check_log_evidence(estimate: Callable[..., Tensor]) -> Feedback:
             "What does an observation's result take from its neighbours, or from its place?",
         )
     _in_the_extremes(answer, extreme, parts)
+    _far_away(answer, _far_case(cases[0]), parts)
     remarks = [(part.kind, part.message) for part in parts if part.message]
     dtype = torch.float64 if cases[0].x.dtype == torch.float32 else torch.float32
     try:

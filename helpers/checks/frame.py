@@ -250,8 +250,8 @@ KNOWN_ERRORS = [
     (
         "must match the size of tensor",
         "raised",
-        "Two tensors of different shapes met in one formula. Print both shapes: has each been summed over "
-        "its own dimensions, and flattened where it is an image?",
+        "Two tensors of different shapes met in one formula. Print both shapes: is a dimension still to be summed, "
+        "is one missing, as `[:, None]` would add it, or is an image not flattened?",
     ),
 ]
 

@@ -181,11 +181,15 @@ def _weighted(c: Case, leave_out: bool) -> Tensor:
     return f - (_loo(f * weight) / _loo(weight) if leave_out else (f * weight).mean(0) / weight.mean(0))
 
 
-def _standardised(c: Case) -> Tensor:
+def _standardised(c: Case, baseline: Callable = torch.mean) -> Tensor:
     rewards = c.f(c.z)
-    return ((rewards - rewards.mean()) / rewards.std())[:, None]
+    return ((rewards - baseline(rewards)) / rewards.std())[:, None]
 
 
+STANDARDISED = (
+    "You divide the rewards by their own standard deviation. That changes the length of the gradient, and its "
+    "direction a little: it is no longer the gradient of the mean reward."
+)
 OWN = (
     "Your baseline contains the reward of the same draw, so it is no constant to that draw, and the mean of the "
     "gradient shrinks (by (K − 1)/K for the plain mean). Which draws may it be made of?"
@@ -211,15 +215,18 @@ REWARDS = [
         "mean.",
         ok=True,
     ),
+    Part(
+        "right",
+        lambda c: (c.f(c.z) - _loo(c.f(c.z)) * (1 - 1 / len(c.eps)))[:, None],
+        "Your baseline leaves the draw itself out, so it keeps the mean. But it is a sum of K − 1 rewards divided by "
+        "K, and so a little smaller than their mean.",
+        ok=True,
+    ),
     Part("own_baseline", lambda c: (c.f(c.z) - c.f(c.z).mean())[:, None], OWN),
     Part("own_baseline", lambda c: (c.f(c.z) - c.f(c.z).median())[:, None], OWN),
     Part("own_baseline", lambda c: _weighted(c, leave_out=False), OWN),
-    Part(
-        "standardised",
-        _standardised,
-        "You divide the rewards by their own standard deviation. That changes the length of the gradient, and its "
-        "direction a little: it is no longer the gradient of the mean reward.",
-    ),
+    Part("standardised", _standardised, STANDARDISED),
+    Part("standardised", lambda c: _standardised(c, _loo), STANDARDISED),
     Part(
         "reward_of_noise",
         lambda c: c.f(c.eps)[:, None],
@@ -437,11 +444,15 @@ def _path_value(parts: tuple[Part, ...], c: Case) -> Tensor:
 
 
 PATH_EXTRAS = [
-    Way(
-        "score",
-        lambda c: _score_value(tuple(table[0] for table in SCORE_TABLES), c),
-        "That is the gradient by the score function: it holds the reward itself. The path needs the slope of the "
-        "reward.",
+    *(
+        Way(
+            "score",
+            lambda c, reward=reward: _score_value((SCORES[0], reward, RESULTS[0]), c),
+            "That is the gradient by the score function: it holds the reward itself. The path needs the slope of the "
+            "reward.",
+        )
+        for reward in REWARDS
+        if reward.ok or reward.kind == "own_baseline"
     ),
     Way(
         "twice",
@@ -461,11 +472,33 @@ PATH_EXTRAS = [
 
 # Asking and judging
 
+# What PyTorch says, and what it means in these two functions; the sentences in `frame` speak of losses and images.
+SAID = {
+    "does not require grad": "Autograd was asked about a tensor that it does not follow. It follows one only from the "
+    "moment it is told to, and not under `no_grad`. Which tensor do you differentiate in, and does autograd know that "
+    "before the reward is computed?",
+    "only for scalar outputs": "Autograd starts from one number, and was given one for each draw. Each of them depends "
+    "on its own draw alone: how can they become one number without changing the slopes?",
+    "must match the size of tensor": "Two tensors of different shapes met in one formula. Print both shapes: is one "
+    "number for each draw, (K,), to multiply rows, (K, 2d) or (K, d)? Then a dimension is missing.",
+}  # fmt: skip
+
+
+def _called(answer: Answer, given: Case) -> object:
+    try:
+        return answer(*given)
+    except Mistake as found:
+        kind, message = found.feedback.kind, found.feedback.message
+        for fragment, said in SAID.items():
+            if kind != "slow" and fragment in message and " (" in message:
+                raise Mistake(kind, said + message[message.index(" (") :]) from None
+        raise
+
 
 def _ask(answer: Answer, case: Case) -> Tensor:
     """The K gradients that the answer gives on `case`, (K, 2d)."""
     given = case._replace(mu=case.mu.clone(), log_var=case.log_var.clone(), eps=case.eps.clone())
-    value = answer(*given)
+    value = _called(answer, given)
     draws, d = case.eps.shape
     each = "Return one gradient for each draw: whoever wants their mean takes it afterwards, and sees their spread."
     if (
@@ -520,6 +553,94 @@ def _ways(
         yield (lambda c, parts=parts: value(parts, c)), remarks, _says_wrong(parts)
 
 
+FREE = (
+    "The baseline of a draw stays as it is when that draw changes, so it keeps the mean. It lowers the variance as far "
+    "as it comes close to the rewards."
+)
+HALVES = [
+    ("mu_half", "The columns of log σ² are right, those of μ are not. Begin with one dimension, σ = 1."),
+    (
+        "log_var_half",
+        "The columns of μ are right, those of log σ² are not. Begin with one dimension, μ = 0, log σ² = 0, and with "
+        "the chain rule from log σ² to σ.",
+    ),
+]
+
+
+def _shifts(value: Tensor, template: Callable, c: Case) -> Tensor:
+    """What was taken off the reward of each draw in either half, (K, 2); NaN in a half that is no multiple."""
+    shifts = []
+    for got, score in zip(value.chunk(2, 1), template(c).chunk(2, 1), strict=True):
+        weight = (got * score).sum(1) / score.square().sum(1).clamp(min=1e-12)
+        fits = _same(weight[:, None] * score, got)
+        shifts.append(c.f(c.z) - weight if fits else torch.full_like(weight, math.nan))
+    return torch.stack(shifts, 1)
+
+
+def _with_one_draw_changed(answer: Answer, case: Case) -> Iterator[tuple[int, Case, Tensor]]:
+    for k in range(len(case.eps)):
+        for noise in (0.8 - 1.7 * case.eps[k], 0.4 - 1.5 * case.eps[k].roll(1)):
+            eps = case.eps.clone()
+            eps[k] = noise
+            changed = case._replace(eps=eps)
+            yield k, _double(changed), _ask(answer, changed)
+
+
+def _follows_its_draw(shifts: Tensor, c: Case, changed: list, template: Callable) -> Tensor:
+    """Whether the shift of a draw changes when that draw alone changes, in either half, (2,)."""
+    follows = torch.zeros(2, dtype=torch.bool)
+    for k, other, value in changed:
+        size = 1 + shifts[k].abs() + c.f(c.z)[k].abs() + other.f(other.z)[k].abs()
+        follows |= ~((_shifts(value, template, other)[k] - shifts[k]).abs() <= 1e-4 * size)  # NaN follows
+    return follows
+
+
+def _judge_baseline(answer: Answer, cases: list[Case], seen: list[Tensor], praise: str) -> Feedback | None:
+    """Feedback on a score, right or with one mistake, that multiplies the reward less a baseline in no table."""
+    exact, changed, own = [_double(case) for case in cases], None, None
+    for score in SCORES:
+        for result in SCORE_TABLES[2]:
+            if not (score.ok or result.ok):
+                continue
+
+            def template(c: Case, score=score, result=result) -> Tensor:
+                return result.formula(score.formula(c))
+
+            shifts = [_shifts(got, template, c) for got, c in zip(seen, exact, strict=True)]
+            unknown = torch.cat(shifts).isnan().any(0)
+            if unknown.all() or (unknown.any() and not (score.ok and result.ok)):
+                continue
+            if changed is None:
+                changed = [list(_with_one_draw_changed(answer, case)) for case in cases]
+            every = zip(shifts, exact, changed, strict=True)
+            follows = torch.stack([_follows_its_draw(*each, template) for each in every]).any(0)
+            mistake = _says_wrong((score, result))
+            if not follows.any():
+                if mistake:
+                    raise mistake
+                return right(praise, [("right", FREE)])
+            if mistake is None:
+                own = shifts, follows
+    if own:
+        _say_own(*own)
+    return None
+
+
+def _say_own(shifts: list[Tensor], follows: Tensor) -> None:
+    """Raises `Mistake` where the score is right, and what is taken off a draw's reward changes with that draw."""
+    if all(_same(each[:, follows], each[:1, follows].expand_as(each[:, follows])) for each in shifts):
+        where = "" if follows.all() else f"In the columns of {'μ' if follows[0] else 'log σ²'}: "
+        raise Mistake("own_baseline", where + OWN)
+    if not follows.all():
+        raise Mistake(*HALVES[follows.tolist().index(True)])
+    if all(_same(each[:, 0], each[:, 1]) for each in shifts):
+        raise Mistake(
+            "reward",
+            "Your score is right, and what multiplies it is not. That may be the reward of the draw, less a number "
+            "that knows nothing of this draw; what you take off changes when the draw alone changes.",
+        )
+
+
 def _judge(
     answer: Answer, cases: list[Case], tables: tuple, value: Callable, extras: list[Way], praise: str
 ) -> Feedback:
@@ -539,22 +660,18 @@ def _judge(
             return right(praise, remarks)
     best = next(_choices(tables))
     wanted = [value(best, case) for case in exact]
-    d = cases[0].eps.shape[1]
-    if _same(seen[0][:, :d], wanted[0][:, :d]):
-        raise Mistake(
-            "log_var_half",
-            "The columns of μ are right, those of log σ² are not. Begin with one dimension, μ = 0, log σ² = 0, and "
-            "with the chain rule from log σ² to σ.",
-        )
-    if _same(seen[0][:, d:], wanted[0][:, d:]):
-        raise Mistake(
-            "mu_half", "The columns of log σ² are right, those of μ are not. Begin with one dimension, σ = 1."
-        )
     factor = (seen[0] / wanted[0]).median().item()
     if all(_same(got, factor * want) for got, want in zip(seen, wanted, strict=True)):
         raise Mistake(
             "scale", f"Every gradient is {factor:.3g} times what it should be. Which factor is that?"
         )
+    if tables is SCORE_TABLES and (feedback := _judge_baseline(answer, cases, seen, praise)):
+        return feedback
+    d = cases[0].eps.shape[1]
+    if _same(seen[0][:, :d], wanted[0][:, :d]):
+        raise Mistake(*HALVES[1])
+    if _same(seen[0][:, d:], wanted[0][:, d:]):
+        raise Mistake(*HALVES[0])
     raise Mistake(
         "value",
         "Neither the columns of μ nor those of log σ² are right. Begin with one dimension, μ = 0, log σ² = 0, and "
@@ -577,7 +694,7 @@ def check_score_gradient(gradient: Callable[..., Tensor]) -> Feedback:
     """Say whether `gradient(mu, log_var, f, eps)` is (f(z) − b) ∇ log q(z) of each draw z = μ + σ·ε.
 
     μ and log σ² (d,), f from (K, d) to (K,) with a step, ε (K, d), to (K, 2d): first in μ, then in log σ². No baseline,
-    the reward at μ, and baselines made of the other draws are taken; in float32 and float64. Raises nothing. Source:
+    and any that does not change with its own draw, are taken; in float32 and float64. Raises nothing. Source:
     Williams (1992), theorem 1; Kool et al. (2019).
     """
     answer = Answer(gradient, "my_score_gradient(mu, log_var, f, eps)")

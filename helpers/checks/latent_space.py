@@ -34,11 +34,11 @@ def _called(answer: Answer, case: tuple) -> object:
 
 def _one_number(value: object, several: str) -> float:
     """The number in `value`; `several` is what to say of more than one."""
-    if isinstance(value, Tensor | np.ndarray | list | tuple) and np.prod(np.shape(_plain(value))) != 1:
-        raise Mistake("shape", several)
     try:
-        value = float(value)
-    except (TypeError, ValueError):
+        if isinstance(value, Tensor | np.ndarray | list | tuple) and np.prod(np.shape(_plain(value))) != 1:
+            raise Mistake("shape", several)
+        value = float("text" if isinstance(value, str | bytes) else value)
+    except (TypeError, ValueError, RuntimeError):  # RuntimeError from a complex tensor
         raise Mistake("type", f"Your function returned {a_or_an(value)}, and one number is wanted.") from None
     finite(torch.tensor(value))
     return value
@@ -46,6 +46,16 @@ def _one_number(value: object, several: str) -> float:
 
 def _plain(value: object) -> object:
     return value.detach() if isinstance(value, Tensor) else value
+
+
+def _real(value: Tensor) -> Tensor:
+    """`value`, or `Mistake` if it holds integers, yes and no, or complex numbers."""
+    if not value.is_floating_point():
+        name = str(value.dtype).removeprefix("torch.")
+        raise Mistake(
+            "type", f"Your tensor holds numbers of the type `{name}`. Stay with floating-point numbers."
+        )
+    return value
 
 
 # Active units
@@ -65,6 +75,7 @@ UNITS = [
     (0.05, 0.7, 1.0),
     (0.0, 2.0, 1.0),
     (0.02, 0.0, 0.05),
+    (0.013, 0.0, 0.5),
     (0.008, 0.0, 0.3),
     (0.0, 0.05, 1.0),
     (0.0, 0.0, 0.02),
@@ -76,9 +87,11 @@ def _unit_cases() -> list[tuple[Tensor, Tensor]]:
     """Means and log variances (N, d) of units drawn from UNITS, such that no two of the ways count alike."""
     cases = []
     for rows in (301, 206, 150, 97, 260, 133):
-        units = [UNITS[number] for number in torch.randint(len(UNITS), (9,)).tolist()]
+        drawn = torch.randint(len(UNITS), (9,)).tolist()
+        units = [UNITS[number] for number in drawn] if cases else UNITS
         deviations, means, sigmas = (tuple(part) for part in zip(*units, strict=True))
         wave = torch.randn(rows, len(units))
+        wave[0] = 6 / (1 - 36 / rows) ** 0.5  # one image lies 6 deviations away
         wave = (wave - wave.mean(0)) / wave.std(0)
         mu = wave * _column(deviations, rows) + _column(means, rows)
         log_var = 2 * _column(sigmas, rows).log() + 0.3 * (torch.rand(rows, len(units)) - 0.5)
@@ -143,6 +156,12 @@ UNIT_WAYS = [
         "any_image",
         lambda mu, log_var: ((mu.abs() > 0.01).any(0)).sum(),
         "One image with a μ above 0.01 makes a unit active in yours. A variance over all images is asked for.",
+    ),
+    Way(
+        "any_image",
+        lambda mu, log_var: ((mu - mu.mean(0)).square() > 0.01).any(0).sum(),
+        "One image whose squared deviation is above 0.01 makes a unit active in yours. A variance is the mean of "
+        "these squares over all images.",
     ),
     Way(
         "over_units",
@@ -361,7 +380,7 @@ BIT_WAYS = [
 def check_free_bits(free_bits: Callable[[Tensor, Tensor, float], Tensor]) -> Feedback:
     """Say whether `free_bits(mu, log_var, floor)` is Σⱼ max(λ, KLⱼ), KLⱼ the mean over the batch, one number in nats.
 
-    mu and log_var (B, d), λ = floor. Values and the way back to both inputs are compared. Raises nothing. Source:
+    mu and log_var (B, d), λ = floor. Values and the gradients in both inputs are compared. Raises nothing. Source:
     Kingma et al. (2016), "free bits".
     """
     answer = Answer(free_bits, "my_free_bits(mu, log_var, floor)")
@@ -373,7 +392,7 @@ def check_free_bits(free_bits: Callable[[Tensor, Tensor, float], Tensor]) -> Fee
             cases[0][0].shape[0],
         ): "One number for the whole batch is asked for: the floor is for the batch's mean.",
     }
-    seen = []
+    seen, graphs = [], []
     for mu, log_var, floor in cases:
         leaves = mu.clone().requires_grad_(), log_var.clone().requires_grad_()
         value = answer(*leaves, floor)
@@ -382,7 +401,13 @@ def check_free_bits(free_bits: Callable[[Tensor, Tensor, float], Tensor]) -> Fee
                 "changed_input", "Your function changes the tensors it was given. Work on new ones."
             )
         value = value.squeeze() if isinstance(value, Tensor) and value.numel() == 1 else value
-        value = tensor(value, (), "()", hints)
+        if seen and isinstance(value, int | float):
+            raise Mistake(
+                "type",
+                f"Where every dimension is below the floor, your function returned {a_or_an(value)}; elsewhere it is "
+                "a tensor, as it should be. What do you add up when no KL is left in the sum?",
+            )
+        value = _real(tensor(value, (), "()", hints))
         if (
             not seen and not value.requires_grad
         ):  # with all dimensions below the floor there may be no way back
@@ -392,10 +417,13 @@ def check_free_bits(free_bits: Callable[[Tensor, Tensor, float], Tensor]) -> Fee
                 "there a `detach`, an `.item()` or a new `torch.tensor` on the way?",
             )
         seen.append(value.item())
+        graphs.append((value, leaves))
     for way in BIT_WAYS:
         wanted = [way.answer(*case).item() for case in cases]
         if all(math.isclose(*pair, rel_tol=1e-4, abs_tol=1e-5) for pair in zip(seen, wanted, strict=True)):
             if way.kind == "right":
+                for graph, case in zip(graphs, cases, strict=True):
+                    _same_gradient(*graph, case)
                 return right("Below the floor a dimension costs the same whatever it says, so it may speak.")
             raise Mistake(way.kind, way.message)
     plain = _kl(*cases[0][:2]).mean(0).sum().item()
@@ -403,6 +431,52 @@ def check_free_bits(free_bits: Callable[[Tensor, Tensor, float], Tensor]) -> Fee
         "value",
         f"On a batch whose KL is {plain:.3f} nats you return {seen[0]:.3f}. Build it in three lines: the KL of each "
         "image and dimension, the mean over the batch, the larger of that and the floor.",
+    )
+
+
+def _same_gradient(value: Tensor, leaves: tuple[Tensor, Tensor], case: tuple) -> None:
+    """`Mistake` unless the right `value` has the right gradient in both leaves, μ and log σ²."""
+    mu, log_var, floor = case
+    own = mu.clone().requires_grad_(), log_var.clone().requires_grad_()
+    kl = _kl(*own).mean(0)
+    wanted = torch.autograd.grad(kl.clamp(min=floor).sum(), own)
+    got = [None, None]
+    if value.requires_grad:
+        try:
+            got = torch.autograd.grad(value, leaves, allow_unused=True)
+        except RuntimeError as error:
+            said = str(error).split("\n")[0].split(":")[0][:120]
+            raise Mistake(
+                "backward", f"The value is right, but backward stopped with RuntimeError: {said}."
+            ) from None
+    got = [torch.zeros_like(mu) if part is None else part for part in got]
+    near = [torch.isclose(*pair, rtol=1e-3, atol=1e-5).all(0) for pair in zip(got, wanted, strict=True)]
+    near, free = near[0] & near[1], kl.detach() < floor
+    if near.all():
+        return
+    for name, mine, theirs in zip(("μ", "log σ²"), got, wanted, strict=True):
+        if theirs.any() and not mine.any() and got[0].any() | got[1].any():
+            raise Mistake(
+                "detached",
+                f"The value is right, but no gradient passes back to {name}. Is there a `detach` or a `.data` on the "
+                "way?",
+            )
+    if near[~free].all():
+        raise Mistake(
+            "pulled",
+            "The value is right, but its gradient still pulls at dimensions below the floor. Did the floor change "
+            "numbers where backward does not look, with a `.data`, a `no_grad` or a `detach`?",
+        )
+    if near[free].all() and not any(part[:, ~free].any() for part in got):
+        raise Mistake(
+            "detached",
+            "The value is right, but no gradient passes back from the dimensions above the floor, which should still "
+            "pay. Is there a `detach`, an `.item()` or a new `torch.tensor` on the way?",
+        )
+    raise Mistake(
+        "gradient",
+        "The value is right, but its gradient in μ and log σ² is not that of the formula. Backward goes through every "
+        "operation but a `detach`, a `.data` or a `no_grad`: is there one?",
     )
 
 
@@ -453,9 +527,6 @@ def _slerp_cases() -> list[tuple[Tensor, Tensor, float]]:
     return cases
 
 
-PARALLEL = (
-    "The formula is right, but where both codes point the same way it divides 0 by 0. What is wanted there?"
-)
 SLERP_WAYS = [
     Way("right", _slerp),
     Way(
@@ -497,6 +568,18 @@ SLERP_WAYS = [
         "supplement",
         lambda a, b, t: _slerp(a, b, t, lambda a, b: torch.pi - _angle(a, b)),
         "Your angle is that between one code and the opposite of the other.",
+    ),
+    Way(
+        "acute",
+        lambda a, b, t: _slerp(a, b, t, lambda a, b: (a @ b / (a.norm() * b.norm())).clamp(0, 1).acos()),
+        "Your angle is never more than a right one. The cosine of an obtuse angle is negative, and should stay so.",
+    ),
+    Way(
+        "acute",
+        lambda a, b, t: _slerp(
+            a, b, t, lambda a, b: (a @ b / (a.norm() * b.norm())).abs().clamp(max=1).acos()
+        ),
+        "Your cosine has lost its sign, so an obtuse angle becomes an acute one.",
     ),
     Way(
         "unit_result",
@@ -576,7 +659,8 @@ SLERP_WAYS = [
 def check_slerp(slerp: Callable[[Tensor, Tensor, float], Tensor]) -> Feedback:
     """Say whether `slerp(a, b, t)` is (sin((1 − t)Ω) a + sin(tΩ) b) / sin Ω, and straight where a and b are parallel.
 
-    a and b (d,), t a float from 0 to 1. Raises nothing. Source: Shoemake (1985).
+    a and b (d,), t a float from 0 to 1. For opposite codes the straight line, any half turn, or an exception that the
+    learner raises is taken. Raises nothing. Source: Shoemake (1985).
     """
     answer = Answer(slerp, "my_slerp(a, b, t)")
     torch.manual_seed(3)
@@ -585,7 +669,7 @@ def check_slerp(slerp: Callable[[Tensor, Tensor, float], Tensor]) -> Feedback:
         (): "That is one number. The path goes through points of the latent space.",
         (1,): "That is one number.",
     }
-    seen = [tensor(_called(answer, case), tuple(case[0].shape), "(d,)", hints) for case in cases]
+    seen = [_real(tensor(_called(answer, case), tuple(case[0].shape), "(d,)", hints)) for case in cases]
     for way in SLERP_WAYS:
         if all(
             torch.allclose(each.detach().double(), way.answer(*case).double(), rtol=1e-3, atol=1e-4)
@@ -602,21 +686,95 @@ def check_slerp(slerp: Callable[[Tensor, Tensor, float], Tensor]) -> Feedback:
     )
 
 
+# The cosine of such a code and a multiple of it is 1 in float32, however it is computed, and here it is above 1.
+EXACT = [([2.0, 0.0, 0.0, 0.0], 1.0), ([0.0, 0.5, 0.0, 0.0], 4.0)]
+ABOVE_ONE = [
+    ([-0.7, 0.4, -0.8, 0.4], 3.0),
+    ([0.3, -0.7, 0.8, -0.1], 1.0),
+    ([0.4, -0.1, 0.9, -0.3], 2.0),
+    ([0.9, 0.5, 0.9, -0.1], 1.0),
+]
+ROLLED = [([0.3, -1.1, 0.7, 0.2], length) for length in (1.0, 2.5, 0.31)]
+
+
 def _at_the_limits(answer: Answer) -> Feedback:
-    """Codes that point the same way, where rounding takes the cosine above 1 and the sine to 0."""
-    a = torch.tensor([0.3, -1.1, 0.7, 0.2])
-    for length in (1.0, 2.5, 0.31):
-        for turn in range(4):
-            one = a.roll(turn)
-            value = answer(one.clone(), length * one, 0.25)
-            wanted = (0.75 + 0.25 * length) * one
-            value = value if isinstance(value, Tensor) else torch.full_like(one, float("nan"))
-            if not value.isfinite().all():
-                raise Mistake("parallel", PARALLEL)
-            if value.shape != one.shape or not torch.allclose(value.to(wanted), wanted, rtol=1e-3, atol=1e-4):
-                raise Mistake(
-                    "parallel_value",
-                    "The path is right but for codes that point the same way. There it should be the straight line "
-                    "between them.",
-                )
+    """Codes that point the same way, opposite ways, and nearly the same way."""
+    for code, length in EXACT + ABOVE_ONE + ROLLED:
+        a = torch.tensor(code).float()
+        value, straight = _point(answer, a, length * a, 0.25), _lerp(a, length * a, 0.25)
+        if not value.isfinite().all() and (code, length) in EXACT:
+            raise Mistake(
+                "parallel",
+                "The formula is right, but where both codes point the same way it divides 0 by 0. What is wanted "
+                "there?",
+            )
+        if not value.isfinite().all():
+            raise Mistake(
+                "rounding",
+                "The formula is right, but for some codes that point the same way your point is not finite. Rounding "
+                "makes their cosine 1.0000001, and no angle has that cosine.",
+            )
+        if not torch.allclose(value, straight, rtol=1e-3, atol=1e-4):
+            raise Mistake(
+                "parallel_value",
+                "The path is right but for codes that point the same way. There it should be the straight line "
+                "between them.",
+            )
+    for code, length in ABOVE_ONE + EXACT:
+        a = torch.tensor(code).float()
+        try:
+            value = _point(answer, a, -length * a, 0.3)
+        except Mistake as found:
+            if _refused(found):
+                continue
+            raise
+        if not torch.allclose(value, _lerp(a, -length * a, 0.3), rtol=1e-3, atol=1e-4) and not _half_turn(
+            value, a, length, 0.3
+        ):
+            point = (
+                f"your point has the length {value.norm():.3g}"
+                if value.isfinite().all()
+                else "your point has no finite length"
+            )
+            raise Mistake(
+                "opposite",
+                "The path is right but for codes that point in opposite ways: there sin Ω is practically 0 too, and "
+                f"between codes of length {a.norm():.3g} and {length * a.norm():.3g} {point}. What is wanted there?",
+            )
+    a, side = torch.tensor([1.0, 0.0, 0.5, -0.4]).float(), torch.tensor([0.0, 1.0, 0.0, 0.0]).float()
+    for turn, near in ((0.08, 2e-4), (math.pi - 0.08, 2e-2)):
+        b = 1.5 * (math.cos(turn) * a + math.sin(turn) * a.norm() * side)
+        if not torch.allclose(_point(answer, a, b, 0.5), _slerp(a, b, 0.5), rtol=0, atol=near):
+            raise Mistake(
+                "wide",
+                f"The path is right but for an angle of {turn:.2f} between the codes. Its sine is 0.08, which is not "
+                "yet practically 0, so the formula still holds. From where on does your code leave it?",
+            )
     return right("Even steps of t are even steps of the angle, and the ends are the codes themselves.")
+
+
+def _point(answer: Answer, a: Tensor, b: Tensor, t: float) -> Tensor:
+    """The answer as float32; a `Mistake` if it is no tensor like `a`."""
+    value = _called(answer, (a, b, t))
+    if not isinstance(value, Tensor) or value.shape != a.shape:
+        raise Mistake(
+            "parallel_value",
+            "For codes that point the same way or opposite ways your function returns no tensor of shape (d,). There "
+            "it should be the straight line between them.",
+        )
+    return _real(value).detach().float()
+
+
+def _half_turn(point: Tensor, a: Tensor, length: float, t: float) -> bool:
+    """Whether `point` lies on some arc from `a` to its opposite: any of them is as short as the others."""
+    size = point.norm() / a.norm()
+    turned = (point @ a / (point.norm() * a.norm()) - math.cos(t * math.pi)).abs() < 1e-2
+    return bool(turned and min(1.0, length) * 0.99 < size < max(1.0, length) * 1.01)
+
+
+def _refused(found: Mistake) -> bool:
+    """Whether the learner's own `raise` or `assert` says that no way round is the shortest, as helpers.vae does."""
+    said = str(found)
+    return "AssertionError:" in said or (
+        "ValueError:" in said and "domain error" not in said and "number in range" not in said
+    )

@@ -7,6 +7,7 @@ by where the gradient of the codes arrives.
 
 import functools
 import math
+import re
 from collections.abc import Callable
 
 import torch
@@ -24,6 +25,7 @@ from helpers.checks.bound import (
     _outcome,
     _same,
 )
+from helpers.checks.evidence import _far_case, _guard, _real
 from helpers.checks.frame import (
     Answer,
     Feedback,
@@ -40,7 +42,6 @@ from helpers.theory import log_mean_exp
 
 BOUND_SIZES = ((5, 3, 4, 6), (4, 5, 7, 3))  # (B, d, D, K): no size equals another
 QUANTISER_SIZES = ((7, 5, 3), (6, 11, 4))  # (N, K, d): no size equals another
-FAR = 80.0  # so far away an x has weights that no float holds
 
 
 # The parts of a bound: z, log p(x|z), log p(z) − log q(z|x), what of these counts, the mean over K draws, the result
@@ -130,6 +131,52 @@ RATIOS = [
         lambda c, z: (c.model.log_prior(z) - _log_q(c, z)) / c.mu.shape[1],
         "log p(z) and log q(z|x) are means over the latent dimensions, and should be sums.",
     ),
+    Part(
+        "dimension_mean",
+        lambda c, z: c.model.log_prior(z) - _log_q(c, z) / c.mu.shape[1],
+        "log q(z|x) is a mean over the latent dimensions, and should be a sum.",
+    ),
+    Part(
+        "q_added",
+        lambda c, z: c.model.log_prior(z) + _log_q(c, z),
+        "log q(z|x) has the wrong sign: you multiply by a density that should divide.",
+    ),
+    Part(
+        "prior_sign",
+        lambda c, z: -c.model.log_prior(z) - _log_q(c, z),
+        "log p(z) has the wrong sign: you divide by a density that should multiply.",
+    ),
+    Part(
+        "q_place",
+        lambda c, z: c.model.log_prior(z) - _log_normal(z, 0 * c.mu, c.log_var),
+        "Your log q(z|x) is centred at 0. Each q is centred at its own μ.",
+    ),
+    Part(
+        "q_variance",
+        lambda c, z: c.model.log_prior(z) - _log_normal(z, c.mu, 0 * c.log_var),
+        "The density of q has the standard deviation 1. Each q has one of its own.",
+    ),
+    Part(
+        "q_of_noise",
+        lambda c, z: c.model.log_prior(z) - c.model.log_prior(bound._noise(c, z)) - c.log_var.sum(-1) / 2,
+        "You turn the density of the noise into that of z by the factor of the stretching, in the wrong direction: a "
+        "wide q is thin.",
+    ),
+    Part(
+        "q_of_noise",
+        lambda c, z: c.model.log_prior(z) - c.model.log_prior(bound._noise(c, z)) + c.log_var.sum(-1),
+        "Your log q(z|x) holds log σ² where log σ belongs: a ½ is missing.",
+    ),
+    Part(
+        "mean_apart",
+        lambda c, z: log_mean_exp(c.model.log_prior(z)) - log_mean_exp(_log_q(c, z)),
+        "The three densities of a weight are averaged apart. A weight is made of all three: put it together first.",
+    ),
+    Part(
+        "mean_apart",
+        lambda c, z: c.model.log_prior(z) - log_mean_exp(_log_q(c, z)),
+        "The density of q is averaged apart from the rest of the weight. Put each weight together first.",
+    ),
 ]
 PARTS = [
     Part("right", lambda r, k, evidence: (r, k), ok=True),
@@ -203,6 +250,21 @@ MEANS = [
         "The largest log weight was subtracted before the exponential, and never added again.",
     ),
     Part(
+        "divided_log",
+        lambda r, k: (r + k).logsumexp(0) / len(r),
+        "You divide the logarithm by K. It is the sum that is divided, before the logarithm is taken.",
+    ),
+    Part(
+        "log_k_sign",
+        lambda r, k: (r + k).logsumexp(0) + math.log(len(r)),
+        "You add log K. A mean is a sum *divided* by K: what is that in logarithms?",
+    ),
+    Part(
+        "wrong_count",
+        lambda r, k: (r + k).logsumexp(0) - math.log(max(len(r) - 1, 1)),
+        "You divide by K − 1. That belongs to a variance; a mean divides by K.",
+    ),
+    Part(
         "wrong_count",
         lambda r, k: (r + k).logsumexp(0) - math.log(r.shape[1]),
         "You divide by the number of observations, and should divide by the number of draws.",
@@ -222,6 +284,7 @@ ENDS = [
         "Every observation has the same bound: you average over the batch. Average over the K draws only.",
     ),
     Part("bits", lambda v: v / math.log(2), "Your bound is in bits. Nats are wanted."),
+    Part("bits", lambda v: v / math.log(10), "You took logarithms to the base 10. Nats are wanted: base e."),
 ]
 BOUND_TABLES = (DRAWS, LIKELIHOODS, RATIOS, PARTS, MEANS, ENDS)
 
@@ -267,7 +330,13 @@ def _ask_bound(answer: Answer, case: Case) -> tuple[Tensor, tuple[Tensor, Tensor
         (draws, batch, latent): "The latent dimensions are still there: a log-density sums over them.",
         (batch, batch): "A (B,) met a (B, 1) and grew to (B, B): print the shapes of your terms.",
     }
-    return tensor(value, (batch,), "(B,)", hints), leaves
+    tensor(value, (batch,), "(B,)", hints)
+    _real(value)
+    return value, leaves
+
+
+def _reads_log_sigma(parts: tuple[Part, ...], case: Case) -> Tensor:
+    return _value(parts, case._replace(log_var=2 * case.log_var))
 
 
 @gives_feedback
@@ -294,6 +363,14 @@ def check_iwae_bound(iwae_bound: Callable[..., Tensor]) -> Feedback:
             "that comes in: a result that can be repeated can be tested.",
         )
     parts = _explain(cases, outcomes)
+    best = tuple(table[0] for table in BOUND_TABLES)
+    alone = parts is not None and sum(not part.ok for part in parts) < 2
+    if not alone and bound._explains(best, _reads_log_sigma, cases, outcomes):
+        raise Mistake(
+            "not_a_logarithm",
+            "You read `log_var` as log σ, in the draws and in q alike, so this is the bound of another q than the one "
+            "you were given. It is log σ².",
+        )
     if parts is None:
         raise _unknown_bound(answer, cases, outcomes)
     if wrong := bound._says_wrong(parts):
@@ -341,11 +418,12 @@ def _elsewhere(
             "When the observations come in another order, the results should come in that order too; yours do not. "
             "What does an observation's result take from its neighbours, or from its place?",
         )
-    far = case._replace(x=case.x + FAR)
+    far = _far_case(case)
     underflow = Mistake(
         "underflow",
-        "For x near the model your bound is right. Further away every weight is smaller than any float, and yours "
-        "breaks: never leave the logarithm. Images have such weights too.",
+        "For x near the model your bound is right. Further away every weight is smaller than any float, and draws of "
+        "one x differ by more than a float can hold: there yours breaks. So never leave the logarithm, unless what "
+        "is left can only be small. Images have such weights too.",
     )
     try:
         value, leaves = _ask_bound(answer, far)
@@ -361,6 +439,8 @@ def _unknown_bound(answer: Answer, cases: list[Case], outcomes: list[Outcome]) -
     """What can be said of a wrong bound that stands in no table."""
     best = tuple(table[0] for table in BOUND_TABLES)
     wanted = [_ours(best, _value, case) for case in cases]
+    if found := _guard([seen.value for seen in outcomes], [want.value for want in wanted]):
+        return found
     if all(_same(seen.value, want.value) for seen, want in zip(outcomes, wanted, strict=True)):
         return Mistake("gradient", bound.GRADIENT)
     off = [seen.value - want.value for seen, want in zip(outcomes, wanted, strict=True)]
@@ -552,6 +632,7 @@ def _pair(value: object, h: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         raise Mistake(
             "exchanged", "The two have changed places: first z, the codes themselves, then their numbers."
         )
+    _real(z)
     finite(z)
     number_hints = {
         (size,): "You ask for each code which vector is nearest. Turn it round: one code for each vector.",
@@ -584,13 +665,37 @@ def _ask_quantiser(answer: Answer, h: Tensor, codes: Tensor) -> tuple[Tensor, Te
     """z and k of an answer, and the leaves that its graph begins at."""
     leaves = h.clone().requires_grad_(), codes.clone().requires_grad_()
     given = leaves[0].clone(), leaves[1].clone()
-    value = answer(*given)
+    try:
+        value = answer(*given)
+    except Mistake as found:
+        raise _of_shapes_that_clash(answer, h, codes, found) from None
     if not (torch.equal(given[0], h) and torch.equal(given[1], codes)):
         raise Mistake(
             "changed_input",
             "Your function changes the vectors or the codes it was given. Look for `+=` and methods that end in `_`.",
         )
     return *_pair(value, h, codes), leaves
+
+
+def _of_shapes_that_clash(answer: Answer, h: Tensor, codes: Tensor, found: Mistake) -> Mistake:
+    """What to say of an answer that stopped: a single vector, which goes with any number of codes, may show why."""
+    said = found.feedback.message
+    clash = set(re.findall(r"tensor [ab] \((\d+)\)", said)) == {str(len(h)), str(len(codes))}
+    if not clash and "IndexError" not in said:
+        return found
+    try:
+        _pair(answer(h[:1].clone(), codes.clone()), h[:1], codes)
+    except Mistake as one:
+        if one.feedback.kind == "shape" and not (clash and "yours is ()" in one.feedback.message):
+            return one
+    if not clash:
+        return found
+    return Mistake(
+        "pairs",
+        f"Something with a row for each of the {len(h)} vectors met something with a row for each of the {len(codes)} "
+        "codes, row by row. Every vector has to meet every code: which dimension does each of the two lack, so that "
+        "together they spread out to (N, K, d)?",
+    )
 
 
 def _gradients(z: Tensor, leaves: tuple[Tensor, Tensor], weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -676,11 +781,18 @@ def _judge_gradient(h: Tensor, codes: Tensor, z: Tensor, k: Tensor, leaves: tupl
             if kind != "right":
                 raise Mistake(kind, message)
             return
+    leak = in_codes.abs().sum().item()
+    if _close(in_h, weights):
+        raise Mistake(
+            "both",
+            f"The gradient reaches h as it should, but {leak:.3g} in all reaches the codes, where nothing should. "
+            "Which part of z still holds them?",
+        )
     factor = (in_h / weights).mean().item()
     raise Mistake(
         "gradient",
         f"The values are right, but what reaches h is not the gradient of z as it was: about {factor:.3g} times that, "
-        f"and {in_codes.abs().sum().item():.3g} in all reaches the codes, where nothing should.",
+        f"and {leak:.3g} in all reaches the codes, where nothing should.",
     )
 
 

@@ -1,10 +1,12 @@
 """Check of notebook 15: the three losses of a VAE-GAN, each wired to its own network.
 
-The optimisers handed in only record the gradients they find, and move nothing, so the order of the updates and the way
-they are written do not matter. What each network received is compared with what it should have, and with known errors.
+The optimisers handed in only record the gradients they find. They move nothing, but mark the weights as changed, so a
+graph that a real optimiser would spoil is spoilt here too. What each network received is compared with what it should
+have, and with known errors.
 """
 
 import copy
+import itertools
 from collections.abc import Callable
 
 import torch
@@ -37,7 +39,7 @@ class TinyDiscriminator(nn.Module):
 
 
 class Recorder(torch.optim.SGD):
-    """Keeps the gradients that it finds at each `step`, and moves nothing."""
+    """Keeps the gradients that it finds at each `step`, and writes each weight back as it was."""
 
     def __init__(self, network: nn.Module):
         super().__init__(network.parameters(), lr=0.0)
@@ -48,6 +50,10 @@ class Recorder(torch.optim.SGD):
         self.found.append(
             torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parts])
         )
+        with torch.no_grad():
+            for p in parts:
+                if p.grad is not None:
+                    p.mul_(1)  # in place, so autograd takes it for new
 
 
 def _decoder() -> nn.Module:
@@ -73,8 +79,10 @@ def _terms(encoder, decoder, discriminator, real, eps, z, code: Callable = _draw
         "fool_sample": softplus(-a_sample).mean(),
         "help": (softplus(a_again) + softplus(a_sample)).mean() / 2,
         "real": softplus(-a).mean(),
+        "real_as_fake": softplus(a).mean(),
         "again": softplus(a_again).mean(),
         "sample": softplus(a_sample).mean(),
+        "images": torch.tensor(float(len(real))),
     }
 
 
@@ -86,8 +94,18 @@ CODE_WAYS = [
     Way("no_noise", lambda mu, log_var, eps: eps,
         "The reconstruction is decoded from ε alone, so it cannot know the image."),
 ]  # fmt: skip
+NOISES = [
+    (
+        "eps_for_z",
+        (0, 1, 1),
+        "The sample is decoded from ε. Which of the arguments are draws from the prior?",
+    ),
+    ("z_for_eps", (0, 2, 2), "The code is drawn with z for its noise. Which of the arguments is its noise?"),
+]  # which of the inputs real, eps, z stand in their places
 AVERAGED = "The features are averaged over their dimensions. A Gaussian likelihood is a sum over them."
 NO_HALF = "The features' squared distance lacks its ½, which the Gaussian likelihood brings with it."
+MSE = "The features are averaged over their dimensions, and the ½ is lacking. A Gaussian likelihood has a ½ and a sum."
+SUMMED = "The features' distance is summed over the images too. The other terms are means over images."
 PIXELS = "The reconstruction is compared pixel by pixel. Here D's features judge it, or the blur comes back."
 E_WAYS = [
     Way("right", lambda t: t["kl"] + t["features"], ok=True),
@@ -106,6 +124,10 @@ E_WAYS = [
     Way("pixels", lambda t: t["kl"] + t["pixels"], PIXELS),
     Way("mean", lambda t: t["kl"] + t["features"] / FEATURES, AVERAGED),
     Way("half", lambda t: t["kl"] + 2 * t["features"], NO_HALF),
+    Way("mean", lambda t: t["kl"] + 2 * t["features"] / FEATURES, MSE),
+    Way("sum", lambda t: t["kl"] + t["images"] * t["features"], SUMMED),
+    Way("sum", lambda t: t["images"] * t["kl"] + t["features"],
+        "The KL is summed over the images too. The other term is a mean over images."),
     Way("kl_mean", lambda t: t["kl"] / LATENT + t["features"],
         "The KL is averaged over the dimensions of the code. It is a sum over them, and a mean over images."),
     Way("sign", lambda t: t["features"] - t["kl"], "The KL has the wrong sign: your codes flee from the prior."),
@@ -134,6 +156,8 @@ G_WAYS = [
     Way("pixels", lambda t: GAMMA * t["pixels"] + t["fool"], PIXELS),
     Way("mean", lambda t: GAMMA * t["features"] / FEATURES + t["fool"], AVERAGED),
     Way("half", lambda t: 2 * GAMMA * t["features"] + t["fool"], NO_HALF),
+    Way("mean", lambda t: 2 * GAMMA * t["features"] / FEATURES + t["fool"], MSE),
+    Way("sum", lambda t: GAMMA * t["images"] * t["features"] + t["fool"], SUMMED),
 ]  # fmt: skip
 D_WAYS = [
     Way("right", lambda t: t["real"] + (t["again"] + t["sample"]) / 2, ok=True),
@@ -155,6 +179,11 @@ D_WAYS = [
     Way("only_prior", lambda t: t["real"] + t["sample"], "D never sees the reconstructions as fakes."),
     Way("no_real", lambda t: (t["again"] + t["sample"]) / 2,
         "D sees no real images, as in the article's flowchart: calling all of them fake costs it nothing."),
+    Way("real_as_fake", lambda t: t["real_as_fake"] + t["help"],
+        "D is told to call real images fake. Check the sign inside their softplus."),
+    Way("fake_as_real", lambda t: t["real"] + t["fool"],
+        "D is told to call fakes real. Check the sign inside their softplus."),
+    Way("labels", lambda t: t["real_as_fake"] + t["fool"], "D is told to call real images fake, and fakes real."),
     Way("no_fakes", lambda t: t["real"], "D sees no fakes: calling everything real costs it nothing."),
 ]  # fmt: skip
 WAYS = {"encoder": E_WAYS, "decoder": G_WAYS, "discriminator": D_WAYS}
@@ -183,27 +212,72 @@ def _got(recorder: Recorder, call: int, name: str) -> Tensor:
     return recorder.found[-1]
 
 
-def _judged(name: str, networks: list[nn.Module], inputs: tuple, found: list[Tensor]) -> Way:
-    """The way in which `name` was trained; raises `Mistake` where none is known."""
+def _reached(network: nn.Module, terms: dict[str, Tensor], found: Tensor) -> list[str]:
+    """The names of those whose right losses add up to the gradient that was found; none if no sum does."""
+    parts = [[_gradient(way.answer(terms), network) for way in ways if way.ok] for ways in WAYS.values()]
+    for chosen in itertools.product(*([None, *gradients] for gradients in parts)):
+        names = [name for name, gradient in zip(WAYS, chosen, strict=True) if gradient is not None]
+        if names and _alike(found, sum(gradient for gradient in chosen if gradient is not None)):
+            return names
+    return []
+
+
+def _judged(name: str, networks: list[nn.Module], inputs: tuple, found: list[Tensor], again: Callable) -> Way:
+    """The way in which `name` was trained; raises `Mistake` where none is known.
+
+    `again(name)` is the gradient that it finds when the same inputs are played once more.
+    """
+    if not found[-1].any():
+        raise Mistake(
+            "empty",
+            f"The {name}'s gradient is zero or empty when its optimiser steps. Was it cleared after `backward`, does "
+            "`backward` come later, or does no loss reach it?",
+        )
+    if not found[-1].isfinite().all():
+        raise Mistake(
+            "nan",
+            f"The {name}'s gradient is NaN or infinite. Is there a logarithm, a root or a division by 0?",
+        )
     network, terms = networks[list(WAYS).index(name)], _terms(*networks, *inputs)
     for way in WAYS[name]:
         if _alike(found[-1], _gradient(way.answer(terms), network)):
             return way
-    best = WAYS[name][0]
-    for way in CODE_WAYS:
-        other = _terms(*networks, *inputs, code=way.answer)
-        if _alike(found[-1], _gradient(best.answer(other), network)):
-            return way
-    wanted = _gradient(best.answer(terms), network)
+    others = [(way.kind, way.message, _terms(*networks, *inputs, code=way.answer)) for way in CODE_WAYS]
+    for kind, places, message in NOISES:
+        others.append((kind, message, _terms(*networks, *(inputs[place] for place in places))))
+    for kind, message, other in others:
+        for best in WAYS[name]:
+            if best.ok and _alike(found[-1], _gradient(best.answer(other), network)):
+                raise Mistake(kind, message)
+    wanted = _gradient(WAYS[name][0].answer(terms), network)
     if len(found) > 1 and _alike(found[-1] - found[-2], wanted):
         raise Mistake("stale", f"The {name} still holds the gradient of the last call: `backward` adds.")
+    reached = _reached(network, terms, found[-1])
+    if reached:
+        losses = " and ".join(f"the {other}'s loss" for other in reached if other != name)
+        raise Mistake(
+            "other_loss",
+            f"The {name} also receives {losses}: `backward` fills every network on its way, unless it is told where."
+            if name in reached
+            else f"The {name} receives {losses} in place of its own. Was its own gradient cleared before the step?",
+        )
+    if not _alike(again(name), found[-1]):
+        raise Mistake(
+            "own_noise",
+            f"The {name} finds another gradient each time, though the arguments are the same. "
+            "Is new noise drawn where noise was handed to you?",
+        )
     cosine = torch.cosine_similarity(found[-1], wanted, dim=0).item()
+    times = (found[-1].norm() / wanted.norm()).item()
     if cosine > 1 - SAME:
-        times = (found[-1].norm() / wanted.norm()).item()
         raise Mistake(
             "scale",
             f"The {name}'s gradient has the right direction, but it is {times:.2f} times as long as it should be, "
             f"for {len(inputs[0])} images. What is summed where a mean is wanted, or the reverse?",
+        )
+    if cosine < SAME - 1:
+        raise Mistake(
+            "sign", f"The {name}'s gradient points the opposite way: its whole loss has the wrong sign."
         )
     raise Mistake(
         "gradient",
@@ -226,16 +300,24 @@ def check_vae_gan_wiring(step: Callable) -> Feedback:
     given = copy.deepcopy(networks)
     recorders = [Recorder(network) for network in given]
     remarks: list[tuple[str, str]] = []
+
+    def again(name: str) -> Tensor:
+        fresh = copy.deepcopy(networks)
+        others = [Recorder(network) for network in fresh]
+        _play(answer, fresh, others, inputs)
+        return _got(others[list(WAYS).index(name)], 0, name)
+
     for call, batch in enumerate((5, 7)):
         real = torch.rand(batch, 1, 4, 4) * 2 - 1
         eps, z = torch.randn(2, batch, LATENT)
-        _play(answer, given, recorders, (real.clone(), eps.clone(), z.clone()))
+        inputs = real, eps, z
+        _play(answer, given, recorders, inputs)
         for name, network, copied, recorder in zip(WAYS, networks, given, recorders, strict=True):
             if not all(map(torch.equal, network.parameters(), copied.parameters())):
                 message = f"The {name} was changed by other means than its optimiser. Let that one step."
                 raise Mistake("by_hand", message)
             _got(recorder, call, name)
-            way = _judged(name, networks, (real, eps, z), recorder.found)
+            way = _judged(name, networks, inputs, recorder.found, again)
             if not way.ok:
                 raise Mistake(way.kind, way.message)
             if way.message and (way.kind, way.message) not in remarks:
@@ -244,11 +326,22 @@ def check_vae_gan_wiring(step: Callable) -> Feedback:
 
 
 def _play(answer: Answer, networks: list[nn.Module], recorders: list[Recorder], inputs: tuple) -> None:
-    """One call of the learner's function, which may return nothing if it has let an optimiser step."""
+    """One call of the learner's function, which may return nothing."""
     before = sum(len(recorder.found) for recorder in recorders)
     try:
-        answer(*networks, tuple(recorders), *inputs, GAMMA)
+        answer(*networks, tuple(recorders), *(part.clone() for part in inputs), GAMMA)
     except Mistake as mistake:
-        stepped = sum(len(recorder.found) for recorder in recorders) > before
-        if mistake.feedback.kind != "none" or not stepped:
+        kind, stepped = mistake.feedback.kind, sum(len(recorder.found) for recorder in recorders) > before
+        if kind == "none":
+            return
+        place = " (" + mistake.feedback.message.partition(" (")[2]
+        if kind == "second_backward":
+            message = "A `backward` finds its graph gone, freed by an earlier one. Keep the graph, or compute it again."
+        elif kind == "in_place" and stepped:
+            message = (
+                "A `backward` passes through a network whose optimiser had already stepped, and the graph needs the "
+                "weights from before. When may each optimiser step, and through which networks does each loss pass?"
+            )
+        else:
             raise
+        raise Mistake(kind, message + place) from None

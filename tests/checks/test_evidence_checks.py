@@ -98,6 +98,18 @@ def last_dimension(*given):
     return torch.logsumexp(log_w, 1) - torch.tensor(float(log_w.shape[1])).log()
 
 
+def by_log_softmax(*given):
+    """log Σ w = log w₁ − log softmax₁."""
+    log_w = weights(*given)
+    return log_w[0] - log_w.log_softmax(0)[0] - math.log(len(log_w))
+
+
+def by_the_largest_detached(*given):
+    log_w = weights(*given)
+    top = log_w.detach().max(0)[0]
+    return top + (log_w - top).exp().mean(0).log()
+
+
 def in_double(model, x, mu, log_var, eps):
     return by_noise(model, x, mu, log_var, eps).double()
 
@@ -113,6 +125,8 @@ RIGHT = [
     by_posterior,
     without_a_graph,
     last_dimension,
+    by_log_softmax,
+    by_the_largest_detached,
     in_double,
 ]
 
@@ -179,6 +193,11 @@ def shifted_by_the_largest_of_all(*given):
 def shifted_by_the_smallest_of_all(*given):
     log_w = weights(*given)
     return log_w.min() + (log_w - log_w.min()).exp().mean(0).log()
+
+
+def shifted_by(pivot):
+    """Stable where the weights of one x lie close together; `pivot(log_w)` (B,) is taken out and put back."""
+    return put(mean=lambda w: pivot(w) + (w - pivot(w)).exp().mean(0).log())
 
 
 def with_own_noise(model, x, mu, log_var, eps):
@@ -328,7 +347,19 @@ WRONG = [
     (clamped, "range", "no float holds"),
     (shifted_by_the_largest_of_all, "range", "no float holds"),
     (shifted_by_the_smallest_of_all, "range", "no float holds"),
+    (shifted_by(lambda w: w[0]), "range", "from draw to draw"),
+    (shifted_by(lambda w: w[-1]), "range", "from draw to draw"),
+    (shifted_by(lambda w: w.mean(0)), "range", "from draw to draw"),
+    (shifted_by(lambda w: w.median(0).values), "range", "from draw to draw"),
+    (shifted_by(lambda w: w.min(0).values), "range", "from draw to draw"),
+    (put(mean=lambda w: (w.exp().mean(0) + 1e-6).log()), "guard", "1e-06"),
+    (put(mean=lambda w: (w.exp().mean(0) + 1e-10).log()), "guard", "1e-10"),
+    (put(mean=lambda w: w.exp().mean(0).clamp(min=1e-8).log()), "guard", "1e-08"),
+    (put(mean=lambda w: (w.exp() + 1e-8).mean(0).log()), "guard", "1e-08"),
     (put(mean=lambda w: log_mean_exp(w) + float("nan")), "nan", "NaN"),
+    (put(mean=lambda w: log_mean_exp(w) > 0), "type", "torch.bool"),
+    (put(mean=lambda w: log_mean_exp(w).to(torch.complex64)), "type", "torch.complex64"),
+    (put(mean=lambda w: log_mean_exp(w).long()), "type", "torch.int64"),
     # more
     (two_mistakes, "variance_for_deviation", "second mistake"),
     (changes_eps, "changed_input", "`+=`"),

@@ -170,7 +170,92 @@ def mean_without_k(mu, f, z):
     return torch.stack([torch.cat([r[:k], r[k + 1 :]]).mean() for k in range(len(r))])
 
 
+def with_baseline_of(score, baseline):
+    """(r − b) times a score of ε and σ."""
+
+    def gradient(mu, log_var, f, eps):
+        r = f(draws(mu, log_var, eps))
+        return (r - baseline(r))[:, None] * torch.cat(score(eps, (log_var / 2).exp()), 1)
+
+    return gradient
+
+
+def with_two_baselines(in_mu, in_log_var):
+    def gradient(mu, log_var, f, eps):
+        r = f(draws(mu, log_var, eps))
+        parts = scores(log_var, eps).chunk(2, 1)
+        return torch.cat(
+            [(r - b(r))[:, None] * s for b, s in zip((in_mu, in_log_var), parts, strict=True)], 1
+        )
+
+    return gradient
+
+
+def earlier_mean(mu, f, z):
+    r = f(z)
+    return (r.cumsum(0) - r) / torch.arange(len(r)).clamp(min=1)
+
+
+def exponential(mu, f, z):
+    b, rows = torch.zeros((), dtype=z.dtype), []
+    for reward in f(z):
+        rows.append(b)
+        b = 0.8 * b + 0.2 * reward
+    return torch.stack(rows)
+
+
+def median_without_k(mu, f, z):
+    r = f(z)
+    return torch.stack([torch.cat([r[:k], r[k + 1 :]]).median() for k in range(len(r))])
+
+
+def of_the_other_half(mu, f, z):
+    r, half = f(z), len(z) // 2
+    return torch.cat([r[half:].mean().expand(half), r[:half].mean().expand(len(r) - half)])
+
+
+def s_mean_of_draws_of_its_own(mu, log_var, f, eps):
+    more = torch.randn(64, len(mu), generator=torch.Generator().manual_seed(0))
+    b = f(draws(mu, log_var, more)).mean()
+    return (f(draws(mu, log_var, eps)) - b)[:, None] * scores(log_var, eps)
+
+
+def s_reward_one_sigma_off(mu, log_var, f, eps):
+    b = f((mu + (log_var / 2).exp())[None])
+    return (f(draws(mu, log_var, eps)) - b)[:, None] * scores(log_var, eps)
+
+
+def s_constant_in_a_loop(mu, log_var, f, eps):
+    rewards = f(draws(mu, log_var, eps))
+    return torch.stack([(r - 2.5) * s for r, s in zip(rewards, scores(log_var, eps), strict=True)])
+
+
+S_FREE = [
+    *(with_baseline(lambda mu, f, z, b=b: b) for b in (0.5, 1, -3, 10.0)),
+    s_constant_in_a_loop,
+    with_baseline(lambda mu, f, z: f(torch.zeros_like(z))),
+    with_baseline(lambda mu, f, z: f(torch.zeros(1, len(mu)))),
+    s_reward_one_sigma_off,
+    with_baseline(earlier_mean),
+    with_baseline(exponential),
+    with_baseline(lambda mu, f, z: torch.cat([f(z).new_zeros(1), f(z)[:-1]])),
+    with_baseline(lambda mu, f, z: f(z).roll(1)),
+    with_baseline(median_without_k),
+    with_baseline(of_the_other_half),
+    s_mean_of_draws_of_its_own,
+    with_two_baselines(leave_one_out, lambda r: 0 * r),
+]
+
+
+@pytest.mark.parametrize("gradient", S_FREE)
+def test_any_baseline_that_does_not_know_its_draw_passes(gradient, dtype):
+    feedback = check_score_gradient(gradient)
+    assert (feedback.ok, feedback.kind) == (True, "right"), feedback
+    assert checks.FREE in feedback.message
+
+
 S_REMARKS = [
+    (with_baseline(lambda mu, f, z: (f(z).sum() - f(z)) / len(z)), "right", "divided by K"),
     (with_baseline(mean_without_k), "right", "leaves the draw itself out"),
     (with_baseline(lambda mu, f, z: leave_one_out(f(z))), "right", "leaves the draw itself out"),
     (s_ours_with_baseline, "right", "leaves the draw itself out"),
@@ -238,6 +323,16 @@ def s_own_best_baseline(mu, log_var, f, eps):
     return (r - (r * s**2).mean(0) / (s**2).mean(0)) * s
 
 
+def s_without_a_dimension(mu, log_var, f, eps):
+    return f(draws(mu, log_var, eps)) * scores(log_var, eps)
+
+
+def s_one_number_each(mu, log_var, f, eps):
+    m = mu.expand_as(eps).clone().requires_grad_()
+    z = draws(mu, log_var, eps)
+    return torch.autograd.grad(f(z) * Normal(m, (log_var / 2).exp()).log_prob(z).sum(1), m)[0]
+
+
 def s_in_place(mu, log_var, f, eps):
     z = eps.mul_((log_var / 2).exp()).add_(mu)
     return f(z)[:, None] * scores(log_var, (z - mu) / (log_var / 2).exp())
@@ -293,8 +388,34 @@ S_WRONG = [
     # the reward
     (with_baseline(lambda mu, f, z: f(z).mean()), "own_baseline", "Which draws may it be made of"),
     (with_baseline(lambda mu, f, z: f(z).median()), "own_baseline", "no constant to that draw"),
+    (with_baseline(lambda mu, f, z: f(z).max()), "own_baseline", "reward of the same draw"),
+    (with_baseline(lambda mu, f, z: f(z).sum() / (len(z) - 1)), "own_baseline", "reward of the same draw"),
+    (with_two_baselines(torch.mean, lambda r: 0 * r), "own_baseline", "In the columns of μ: "),
+    (with_two_baselines(leave_one_out, torch.mean), "own_baseline", "In the columns of log σ²: "),
+    (
+        with_baseline(lambda mu, f, z: f(z).cumsum(0) / torch.arange(1, len(z) + 1)),
+        "reward",
+        "when the draw alone changes",
+    ),
+    (with_baseline(lambda mu, f, z: f(2 * mu - z)), "reward", "when the draw alone changes"),
+    (with_baseline(lambda mu, f, z: f(z + 0.1)), "reward", "when the draw alone changes"),
+    (with_reward(lambda mu, lv, f, eps: f(draws(mu, lv, eps))[:, None] ** 2), "reward", "score is right"),
+    (with_baseline_of(lambda e, s: (e / s, e**2 - 1), lambda r: 0.5), "no_half", "derivatives in log σ."),
+    (with_baseline_of(lambda e, s: (-e / s, (1 - e**2) / 2), lambda r: 3.0), "sign", "reward fall"),
+    (with_baseline_of(lambda e, s: (e, (e**2 - 1) / 2), lambda r: r.roll(1)), "scale_of_mu", "a power of σ"),
+    (s_without_a_dimension, "raised", "a dimension is missing"),
+    (s_one_number_each, "no_mean", "one for each draw"),
     (s_own_best_baseline, "own_baseline", "reward of the same draw"),
     (s_standardised, "standardised", "standard deviation"),
+    (
+        with_reward(
+            lambda mu, lv, f, eps: (lambda r: (r - leave_one_out(r)) / r.std())(f(draws(mu, lv, eps)))[
+                :, None
+            ]
+        ),
+        "standardised",
+        "standard deviation",
+    ),
     (with_reward(lambda mu, lv, f, eps: f(eps)[:, None]), "reward_of_noise", "reward of `eps`"),
     (with_reward(lambda mu, lv, f, eps: f(mu + lv.exp() * eps)[:, None]), "reward_of_noise", "spread by σ²"),
     (with_reward(lambda mu, lv, f, eps: f(mu[None])[:, None]), "no_draws", "taken at μ"),
@@ -338,6 +459,12 @@ S_WRONG = [
     (with_result(s_by_hand, lambda g: 3 * g), "scale", "3 times"),
     (half(s_by_hand, lambda d: slice(d, None)), "log_var_half", "those of log σ² are not"),
     (half(s_by_hand, lambda d: slice(0, d)), "mu_half", "those of μ are not"),
+    (half(with_baseline(lambda mu, f, z: 0.5), lambda d: slice(0, d)), "mu_half", "those of μ are not"),
+    (
+        with_baseline_of(lambda e, s: (e / s, 1.7 * (e**2 - 1)), lambda r: r.roll(1)),
+        "log_var_half",
+        "those of log σ² are not",
+    ),
     (with_result(s_by_hand, lambda g: g.cos()), "value", "at ε = 2 yours gives (-0.654, -0.99)"),
 ]
 
@@ -487,6 +614,26 @@ def p_without_a_graph(mu, log_var, f, eps):
     return m.grad
 
 
+def p_nothing_to_follow(mu, log_var, f, eps):
+    z = draws(mu, log_var, eps)
+    (in_z,) = torch.autograd.grad(f(z).sum(), z)
+    return torch.cat([in_z, in_z * (z - mu) / 2], 1)
+
+
+def p_told_too_late(mu, log_var, f, eps):
+    z = draws(mu, log_var, eps)
+    reward = f(z).sum()
+    z.requires_grad_()
+    (in_z,) = torch.autograd.grad(reward, z)
+    return torch.cat([in_z, in_z * (z - mu) / 2], 1)
+
+
+def p_no_single_number(mu, log_var, f, eps):
+    z = draws(mu, log_var, eps).requires_grad_()
+    (in_z,) = torch.autograd.grad(f(z), z)
+    return torch.cat([in_z, in_z * (z - mu) / 2], 1)
+
+
 def p_in_place(mu, log_var, f, eps):
     value = p_by_hand(mu, log_var, f, eps)
     log_var.div_(2)
@@ -529,9 +676,15 @@ P_WRONG = [
     (p_by_torch_normal, "detached", "`torch.normal`"),
     (cut(lambda m, lv, e: draws(m.detach(), lv, e)), "mu_detached", "cut from μ."),
     (cut(lambda m, lv, e: draws(m, lv.detach(), e)), "sigma_detached", "cut from σ."),
-    (p_without_a_graph, "detached", "back to the parameters is cut"),
+    (p_without_a_graph, "detached", "not under `no_grad`"),
+    (p_nothing_to_follow, "detached", "a tensor that it does not follow"),
+    (p_told_too_late, "detached", "before the reward is computed"),
+    (p_no_single_number, "no_mean", "one for each draw"),
     # other estimators
     (s_by_hand, "score", "by the score function"),
+    (s_ours_with_baseline, "score", "by the score function"),
+    (with_baseline(lambda mu, f, z: f(mu[None])), "score", "by the score function"),
+    (with_baseline(lambda mu, f, z: f(z).mean()), "score", "by the score function"),
     (
         by_autograd(lambda f, q, z: f(z) + f(z).detach() * q.log_prob(z.detach())),
         "twice",
@@ -619,7 +772,7 @@ def test_no_two_ways_in_the_tables_give_the_same_numbers(dtype_of_all):
     "check, answer", [(check_score_gradient, s_by_hand), (check_pathwise_gradient, p_by_hand)]
 )
 def test_a_check_is_quick(check, answer):
-    for each in (answer, with_result(answer, lambda g: g.cos())):
+    for each in (answer, with_result(answer, lambda g: g.cos()), s_constant_in_a_loop):
         start = time.process_time()
         check(each)
         assert time.process_time() - start < 1.0

@@ -63,6 +63,7 @@ WRONG_UNITS = [
     (lambda m, v: (m.mean(0).abs() > 0.01).sum(), "mean", "from 0"),
     (lambda m, v: (m.mean(0) ** 2 > 0.01).sum(), "mean", "squared mean"),
     (lambda m, v: (m.abs() > 0.01).any(0).sum(), "any_image", "One image"),
+    (lambda m, v: ((m - m.mean(0)) ** 2 > 0.01).any(0).sum(), "any_image", "squared deviation"),
     (lambda m, v: (m.var(1) > 0.01).sum(), "over_units", "Which dimension"),
     (lambda m, v: (m.T.var(0) > 0.01).sum(), "over_units", "Which dimension"),
     (lambda m, v: int(m.var() > 0.01), "all_at_once", "its own"),
@@ -77,6 +78,9 @@ WRONG_UNITS = [
     (lambda m, v: m.var(0), "shape", "count"),
     (lambda m, v: m.var(0).tolist(), "shape", "count"),
     (lambda m, v: "seven", "type", "one number"),
+    (lambda m, v: str((m.var(0) > 0.01).sum().item()), "type", "one number"),
+    (lambda m, v: (m.var(0) > 0.01).sum() + 1j, "type", "one number"),
+    (lambda m, v: [[1], [1, 2]], "type", "one number"),
     (lambda m, v: 100, "count", "variance over the images"),
     (lambda m, v: m.var(0).log().sum() * float("nan"), "nan", "NaN"),
     (lambda m, v: None, "none", "return"),
@@ -98,8 +102,18 @@ def oracle_kl(mu, log_var):
     return kl_divergence(Normal(mu, (log_var / 2).exp()), Normal(torch.zeros_like(mu), 1.0))
 
 
+def floor_by_index(m, v, floor):
+    price = kl(m, v).mean(0).clone()
+    price[price < floor] = floor
+    return price.sum()
+
+
 RIGHT_BITS = [
     free_bits,
+    floor_by_index,
+    lambda m, v, floor: torch.stack(
+        [each if each > floor else torch.tensor(floor) for each in kl(m, v).mean(0)]
+    ).sum(),
     bits_by_loop,
     lambda m, v, floor: oracle_kl(m, v).mean(0).clamp(min=floor).sum(),
     lambda m, v, floor: torch.maximum((-0.5 * (1 + v - m**2 - v.exp())).mean(0), torch.tensor(floor)).sum(),
@@ -122,7 +136,55 @@ def shifts_mu(m, v, floor):
     return kl(m, v).mean(0).clamp(floor).sum()
 
 
+def floor_in_data(m, v, floor):
+    price = kl(m, v).mean(0)
+    price.data.clamp_(min=floor)
+    return price.sum()
+
+
+def floor_without_grad(m, v, floor):
+    price = kl(m, v).mean(0)
+    with torch.no_grad():
+        price[price < floor] = floor
+    return price.sum()
+
+
+def straight_through(m, v, floor):
+    price = kl(m, v).mean(0)
+    return (price + (price.clamp(min=floor) - price).detach()).sum()
+
+
+def loud_detached(m, v, floor):
+    price = kl(m, v).mean(0)
+    return torch.where(price > floor, price.detach(), price * 0 + floor).sum()
+
+
+def half_detached(m, v, floor):
+    price = kl(m, v).mean(0).clamp(floor).sum()
+    return (price + price.detach()) / 2
+
+
+def changed_in_place(m, v, floor):
+    sigma2 = v.exp()
+    root = sigma2.sqrt()
+    price = (m**2 + root**2 - 1 - v).mean(0).clamp(2 * floor).sum() / 2
+    root += 1
+    return price
+
+
 WRONG_BITS = [
+    (floor_in_data, "pulled", "below the floor"),
+    (floor_without_grad, "pulled", "below the floor"),
+    (straight_through, "pulled", "below the floor"),
+    (loud_detached, "detached", "above the floor"),
+    (half_detached, "gradient", "not that of the formula"),
+    (changed_in_place, "backward", "modified by an inplace"),
+    (lambda m, v, f: kl(m.detach(), v).mean(0).clamp(f).sum(), "detached", "back to μ"),
+    (lambda m, v, f: kl(m, v.detach()).mean(0).clamp(f).sum(), "detached", "back to log σ²"),
+    (lambda m, v, f: kl(m.data, v).mean(0).clamp(f).sum(), "detached", "back to μ"),
+    (lambda m, v, f: kl(m, v).mean(0).clamp(f).sum() + 0j, "type", "complex"),
+    (lambda m, v, f: kl(m, v).mean(0).clamp(f).sum().long(), "type", "int64"),
+    (lambda m, v, f: sum(max(f, k) for k in kl(m, v).mean(0)), "type", "every dimension is below"),
     (lambda m, v, f: kl(m, v).clamp(f).sum(1).mean(), "each_image", "average afterwards"),
     (lambda m, v, f: kl(m, v).clamp(f).mean(0).sum(), "each_image", "average afterwards"),
     (lambda m, v, f: kl(m, v).sum(1).mean().clamp(f), "total", "all dimensions together"),
@@ -171,7 +233,7 @@ def by_numbers(a, b, t):
 
 def by_directions(a, b, t):
     turn = (normalize(a, dim=0) @ normalize(b, dim=0)).clamp(-1.0, 1.0).arccos()
-    if turn < 1e-3:
+    if turn.sin() < 1e-3:
         return torch.lerp(a, b, t)
     return a * torch.sin((1 - t) * turn) / torch.sin(turn) + b * torch.sin(t * turn) / torch.sin(turn)
 
@@ -198,17 +260,32 @@ def by_cosine_similarity(a, b, t):
 
 def by_branch_on_cosine(a, b, t):
     cosine = (a @ b) / (a.norm() * b.norm())
-    if cosine > 0.9999:
+    if cosine.abs() > 0.9995:
         return (1 - t) * a + t * b
     turn = torch.arccos(cosine)
     return torch.stack([((1 - t) * turn).sin(), (t * turn).sin()]) @ torch.stack([a, b]) / turn.sin()
 
 
-def by_small_number(a, b, t):
-    turn = (
-        ((a * b).sum() / a.square().sum().sqrt() / b.square().sum().sqrt()).clamp(-1 + 1e-6, 1 - 1e-6).acos()
-    )
-    return (((1 - t) * turn).sin() * a + (t * turn).sin() * b) / turn.sin()
+def round_a_half_turn(a, b, t):
+    """For opposite codes any half turn is as good as another."""
+    cosine = (a @ b) / (a.norm() * b.norm())
+    if cosine < -0.99999:
+        side = torch.zeros_like(a)
+        side[a.abs().argmin()] = 1
+        side = normalize(side - (side @ a) / (a @ a) * a, dim=0)
+        way = math.cos(t * math.pi) * normalize(a, dim=0) + math.sin(t * math.pi) * side
+        return way * torch.lerp(a.norm(), b.norm(), t)
+    return by_numbers(a, b, t)
+
+
+def guarded(below, cosine=lambda a, b: (a @ b / (a.norm() * b.norm())).clamp(-1, 1)):
+    """The formula with a guard: `below` says of the angle, or of its sine, whether it is small."""
+
+    def way(a, b, t):
+        turn = cosine(a, b).acos()
+        return torch.lerp(a, b, t) if below(turn, turn.sin()) else blend(turn, a, b, t)
+
+    return way
 
 
 RIGHT_SLERPS = [
@@ -218,7 +295,11 @@ RIGHT_SLERPS = [
     by_basis,
     by_cosine_similarity,
     by_branch_on_cosine,
-    by_small_number,
+    round_a_half_turn,
+    guarded(lambda turn, sine: sine < 1e-4),
+    guarded(lambda turn, sine: sine.abs() < 1e-3),
+    guarded(lambda turn, sine: sine < 1e-2),
+    guarded(lambda turn, sine: not sine > 1e-4, lambda a, b: a @ b / (a.norm() * b.norm())),
     lambda a, b, t: slerp(a.double(), b.double(), t),
     lambda a, b, t: slerp(b, a, 1 - t),
     lambda a, b, t: slerp(a.flip(0), b.flip(0), t).flip(0),
@@ -238,7 +319,46 @@ def shifts_a(a, b, t):
     return blend(angle(a, b), a, b, t)
 
 
+def by_small_number(a, b, t):
+    turn = (
+        ((a * b).sum() / a.square().sum().sqrt() / b.square().sum().sqrt()).clamp(-1 + 1e-6, 1 - 1e-6).acos()
+    )
+    return (((1 - t) * turn).sin() * a + (t * turn).sin() * b) / turn.sin()
+
+
+def unclamped(a, b):
+    return a @ b / (a.norm() * b.norm())
+
+
 WRONG_SLERPS = [
+    (by_small_number, "opposite", "opposite ways"),
+    (guarded(lambda turn, sine: sine < 1e-4, unclamped), "rounding", "1.0000001"),
+    (guarded(lambda turn, sine: turn == 0, unclamped), "rounding", "1.0000001"),
+    (
+        lambda a, b, t: torch.nan_to_num(guarded(lambda turn, sine: sine < 1e-4, unclamped)(a, b, t)),
+        "parallel_value",
+        "straight line",
+    ),
+    (guarded(lambda turn, sine: turn < 1e-4), "opposite", "opposite ways"),
+    (guarded(lambda turn, sine: sine == 0), "opposite", "opposite ways"),
+    (
+        guarded(lambda turn, sine: sine < 1e-4, lambda a, b: unclamped(a, b).clamp(max=1)),
+        "opposite",
+        "no finite",
+    ),
+    *((guarded(lambda turn, sine, w=w: sine < w), "wide", "0.08") for w in (0.1, 0.2, 0.3)),
+    (guarded(lambda turn, sine: sine < 1e-4 or turn > 3), "wide", "3.06"),
+    (guarded(lambda turn, sine: sine < 0.1, lambda a, b: cosine_similarity(a, b, dim=0)), "rounding", "1."),
+    (lambda a, b, t: by_numbers(a, b, t) if unclamped(a, b) > -0.999 else a, "opposite", "opposite ways"),
+    (lambda a, b, t: slerp(a, b, t).long(), "type", "int64"),
+    (lambda a, b, t: slerp(a, b, t) > 0, "type", "bool"),
+    (lambda a, b, t: slerp(a, b, t) + 0j, "type", "complex64"),
+    (guarded(lambda turn, sine: sine < 1e-4, lambda a, b: unclamped(a, b).clamp(0, 1)), "acute", "right one"),
+    (
+        guarded(lambda turn, sine: sine < 1e-4, lambda a, b: unclamped(a, b).abs().clamp(max=1)),
+        "acute",
+        "sign",
+    ),
     (lambda a, b, t: (1 - t) * a + t * b, "straight", "straight line"),
     (lambda a, b, t: slerp(b, a, t), "swapped", "changed places"),
     (lambda a, b, t: blend((a @ b).clamp(-1, 1).acos(), a, b, t), "not_normalised", "without the lengths"),

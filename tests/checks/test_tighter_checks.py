@@ -221,6 +221,32 @@ def every_other_draw(model, x, mu, log_var, eps):
     return by_logsumexp(model, x, mu, log_var, eps[::2])
 
 
+def three_apart(model, x, mu, log_var, eps):
+    z = draw(mu, log_var, eps)
+    log_q = Normal(mu, (log_var / 2).exp()).log_prob(z).sum(-1)
+    return log_mean_exp(model.log_likelihood(x, z)) + log_mean_exp(model.log_prior(z)) - log_mean_exp(log_q)
+
+
+def q_apart(model, x, mu, log_var, eps):
+    z = draw(mu, log_var, eps)
+    log_q = Normal(mu, (log_var / 2).exp()).log_prob(z).sum(-1)
+    return log_mean_exp(model.log_likelihood(x, z) + model.log_prior(z)) - log_mean_exp(log_q)
+
+
+def reads_log_sigma(model, x, mu, log_var, eps):
+    return by_logsumexp(model, x, mu, 2 * log_var, eps)
+
+
+def shifted_by(pivot):
+    """Stable where the weights of one x lie close together; `pivot(log_w)` (B,) is taken out and put back."""
+    return built(mean=lambda w: pivot(w) + (w - pivot(w)).exp().mean(0).log())
+
+
+def standard(eps, extra):
+    """log q as the density of ε with a factor of the stretching, log σ² times `extra`."""
+    return (Normal(0.0, 1.0).log_prob(eps) + extra).sum(-1)
+
+
 def changes_mu(model, x, mu, log_var, eps):
     value = by_logsumexp(model, x, mu.clone(), log_var, eps)
     with torch.no_grad():
@@ -257,7 +283,17 @@ BOUND_WRONG = [
     (built(mean=lambda w: log_mean_exp(w).mean()), "shape", "one number for the whole batch"),
     (built(mean=lambda w: log_mean_exp(w)[None]), "shape", "is still there"),
     (naive, "underflow", "smaller than any float"),
+    (shifted_by(lambda w: w[0]), "underflow", "never leave the logarithm"),
+    (shifted_by(lambda w: w.mean(0)), "underflow", "never leave the logarithm"),
+    (built(mean=lambda w: (w.exp().mean(0) + 1e-6).log()), "guard", "1e-06"),
+    (built(mean=lambda w: (w.exp().mean(0) + 1e-10).log()), "guard", "1e-10"),
+    (built(mean=lambda w: w.exp().mean(0).clamp(min=1e-8).log()), "guard", "without leaving the logarithms"),
+    (built(mean=lambda w: w.logsumexp(0) / len(w)), "divided_log", "divide the logarithm"),
+    (built(mean=lambda w: w.logsumexp(0) + math.log(len(w))), "log_k_sign", "add log K"),
+    (built(mean=lambda w: w.logsumexp(0) - math.log(len(w) - 1)), "wrong_count", "variance"),
     (apart, "mean_apart", "put it together first"),
+    (three_apart, "mean_apart", "three densities"),
+    (q_apart, "mean_apart", "apart from the rest"),
     (
         built(log_q=lambda mu, lv, z, eps: -Normal(mu, (lv / 2).exp()).entropy().sum(-1)),
         "exact_part",
@@ -299,6 +335,26 @@ BOUND_WRONG = [
         "q_of_noise",
         "thins it out",
     ),
+    (built(log_q=lambda mu, lv, z, eps: standard(eps, lv / 2)), "q_of_noise", "wrong direction"),
+    (built(log_q=lambda mu, lv, z, eps: standard(eps, -lv)), "q_of_noise", "½ is missing"),
+    (
+        built(log_q=lambda mu, lv, z, eps: Normal(mu, (lv / 2).exp()).log_prob(z).mean(-1)),
+        "dimension_mean",
+        "a sum",
+    ),
+    (
+        built(log_q=lambda mu, lv, z, eps: -Normal(mu, (lv / 2).exp()).log_prob(z).sum(-1)),
+        "q_added",
+        "wrong sign",
+    ),
+    (built(log_q=lambda mu, lv, z, eps: Normal(mu, 1.0).log_prob(z).sum(-1)), "q_variance", "deviation 1"),
+    (
+        built(log_q=lambda mu, lv, z, eps: Normal(0 * mu, (lv / 2).exp()).log_prob(z).sum(-1)),
+        "q_place",
+        "at 0",
+    ),
+    (built(prior=lambda m, z, mu, eps: -m.log_prior(z)), "prior_sign", "wrong sign"),
+    (reads_log_sigma, "not_a_logarithm", "another q"),
     (built(prior=lambda m, z, mu, eps: m.log_prior(eps)), "prior_place", "log p(z)"),
     (
         built(log_q=lambda mu, lv, z, eps: Normal(mu, (lv / 2).exp()).log_prob(mu).sum(-1)),
@@ -328,6 +384,9 @@ BOUND_WRONG = [
     (built(end=lambda v: -v), "negative", "a loss"),
     (built(end=lambda v: v.mean().expand_as(v)), "batch_mean", "average over the batch"),
     (built(end=lambda v: v / math.log(2)), "bits", "Nats are wanted"),
+    (built(end=lambda v: v / math.log(10)), "bits", "base 10"),
+    (built(end=lambda v: v > 0), "type", "torch.bool"),
+    (built(end=lambda v: v.to(torch.complex64)), "type", "torch.complex64"),
     (without_a_graph, "no_gradient", "cut from the graph"),
     (changes_mu, "changed_input", "changes the tensors"),
     # two mistakes, and unknown ones
@@ -492,6 +551,16 @@ def numbered(choose):
     return quantise
 
 
+def numbered_at_once(choose):
+    """As `numbered`, with indices that may lie beyond the codes."""
+
+    def quantise(h, codes):
+        k = choose(h, codes)
+        return h + (codes[k] - h).detach(), k
+
+    return quantise
+
+
 def valued(z):
     """A quantiser with the right numbers and a z of its own, from h and e."""
 
@@ -563,6 +632,12 @@ QUANTISE_WRONG = [
     # their shape and type
     (lambda h, c: (h + 0, torch.cdist(h, c).argmin(0)), "shape", "for each code which vector"),
     (lambda h, c: (h + 0, torch.cdist(h, c).argmin()), "shape", "over which dimension"),
+    (numbered_at_once(lambda h, c: torch.cdist(h, c).argmin(0)), "shape", "for each code which vector"),
+    (numbered_at_once(lambda h, c: torch.cdist(h, c).argmin()), "shape", "over which dimension"),
+    (numbered_at_once(lambda h, c: ((h - c) ** 2).sum(-1).argmin(-1)), "pairs", "meet every code"),
+    (numbered_at_once(lambda h, c: (h - c).norm(dim=1).argmin()), "pairs", "meet every code"),
+    (lambda h, c: (q_by_squares(h, c)[0] > 0, nearest_code(h, c)), "type", "torch.bool"),
+    (lambda h, c: (q_by_squares(h, c)[0].long(), nearest_code(h, c)), "type", "torch.int64"),
     (lambda h, c: (h + 0, torch.cdist(h, c).argmin(1, keepdim=True)), "shape", "one too many"),
     (lambda h, c: (h + 0, one_hot(nearest_code(h, c), len(c))), "shape", "something for each code"),
     (lambda h, c: (q_by_squares(h, c)[0], torch.cdist(h, c).min(1).values), "not_whole", "smallest distance"),
@@ -589,6 +664,7 @@ QUANTISE_WRONG = [
     (valued(lambda h, e: e.detach()), "no_gradient", "no gradient reaches h"),
     (valued(lambda h, e: (h + e - h).detach()), "no_gradient", "only the step"),
     (valued(lambda h, e: e + h - h.detach()), "both", "and the codes as well"),
+    (valued(lambda h, e: h + (e - h).detach() + 0.25 * (e - e.detach())), "both", "as it should"),
     (valued(lambda h, e: h + e - h), "no_gradient", "none reaches h"),
     (valued(lambda h, e: e.detach() - h + h.detach()), "sign", "wrong sign"),
     (valued(lambda h, e: h.detach() + e - h + 0 * e + h.detach() - h.detach()), "sign", "wrong sign"),

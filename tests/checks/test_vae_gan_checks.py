@@ -1,5 +1,7 @@
 """Both sides of the check of notebook 15: every right way to wire a VAE-GAN passes, every wrong one is named."""
 
+import functools
+import itertools
 import time
 
 import pytest
@@ -11,7 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as cross_entrop
 from torch.nn.functional import softplus
 
 from helpers.checks import check_vae_gan_wiring
-from helpers.checks.vae_gan import WAYS, _terms
+from helpers.checks.vae_gan import LATENT, WAYS, TinyDiscriminator, TinyEncoder, _decoder, _terms
 from helpers.vae import gaussian_kl
 
 # Right
@@ -188,7 +190,26 @@ def returning_nothing(*args):
     by_inputs(*args)
 
 
+def stepping_in_between(encoder, decoder, discriminator, optimisers, real, eps, z, gamma):
+    """One graph; the only order in which each step spoils nothing that a later loss has to pass."""
+    networks = encoder, decoder, discriminator
+    step_each(networks, optimisers, losses(*networks, real, eps, z, gamma))
+
+
+def discriminator_first_with_passes_of_their_own(
+    encoder, decoder, discriminator, optimisers, real, eps, z, gamma
+):
+    networks = encoder, decoder, discriminator
+    for place in (2, 1, 0):
+        loss = losses(*networks, real, eps, z, gamma)[place]
+        optimisers[place].zero_grad()
+        loss.backward()
+        optimisers[place].step()
+
+
 RIGHT = [
+    stepping_in_between,
+    discriminator_first_with_passes_of_their_own,
     by_inputs,
     by_hand_to_grad,
     one_pass_each,
@@ -395,14 +416,135 @@ def returns_nothing_and_does_nothing(encoder, decoder, discriminator, optimisers
     losses(encoder, decoder, discriminator, real, eps, z, gamma)
 
 
+def plain_backward_each(encoder, decoder, discriminator, optimisers, real, eps, z, gamma):
+    """Cleared just before each `backward`, but nobody says where it should go."""
+    three = losses(encoder, decoder, discriminator, real, eps, z, gamma)
+    for optimiser, loss in zip(optimisers, three, strict=True):
+        optimiser.zero_grad()
+        loss.backward(retain_graph=True)
+    for optimiser in optimisers:
+        optimiser.step()
+
+
+def sent_to(places):
+    """One graph, cleared once; the loss at each place goes to the networks named there, or to all."""
+
+    def step(encoder, decoder, discriminator, optimisers, real, eps, z, gamma):
+        networks = encoder, decoder, discriminator
+        for optimiser in optimisers:
+            optimiser.zero_grad()
+        for loss, to in zip(losses(*networks, real, eps, z, gamma), places, strict=True):
+            parts = [part for place in to for part in networks[place].parameters()]
+            loss.backward(inputs=parts, retain_graph=True)
+        for optimiser in optimisers:
+            optimiser.step()
+
+    step.__name__ = f"sent_to{places}"
+    return step
+
+
+d_loss_everywhere = sent_to(((0,), (1,), (0, 1, 2)))
+two_in_one = sent_to(((0, 1), (0, 1), (2,)))
+decoder_loss_for_two = sent_to(((0,), (0, 1), (2,)))
+
+
+def cleared_by_every_loss(encoder, decoder, discriminator, optimisers, real, eps, z, gamma):
+    for loss in losses(encoder, decoder, discriminator, real, eps, z, gamma):
+        for optimiser in optimisers:
+            optimiser.zero_grad()
+        loss.backward(retain_graph=True)
+    for optimiser in optimisers:
+        optimiser.step()
+
+
+def graph_not_kept(encoder, decoder, discriminator, optimisers, real, eps, z, gamma):
+    networks = encoder, decoder, discriminator
+    three = losses(*networks, real, eps, z, gamma)
+    for network, optimiser, loss in zip(networks, optimisers, three, strict=True):
+        optimiser.zero_grad()
+        loss.backward(inputs=list(network.parameters()))
+        optimiser.step()
+
+
+def cleared_before_the_step(encoder, decoder, discriminator, optimisers, real, eps, z, gamma):
+    networks = encoder, decoder, discriminator
+    for network, loss in zip(networks, losses(*networks, real, eps, z, gamma), strict=True):
+        loss.backward(inputs=list(network.parameters()), retain_graph=True)
+    for optimiser in optimisers:
+        optimiser.zero_grad()
+        optimiser.step()
+
+
+def steps_before_backward(encoder, decoder, discriminator, optimisers, real, eps, z, gamma):
+    for optimiser in optimisers:
+        optimiser.zero_grad()
+        optimiser.step()
+    networks = encoder, decoder, discriminator
+    for network, loss in zip(networks, losses(*networks, real, eps, z, gamma), strict=True):
+        loss.backward(inputs=list(network.parameters()), retain_graph=True)
+
+
+def adds_in_place(encoder, decoder, discriminator, optimisers, real, eps, z, gamma):
+    """No optimiser has stepped: the learner's own line is to blame."""
+
+    kl_and_features, *others = losses(encoder, decoder, discriminator, real, eps, z, gamma)
+    variance = encoder(real)[1].exp()
+    spoilt = kl_and_features + 0 * variance.sum()
+    variance.add_(1)
+    step_each((encoder, decoder, discriminator), optimisers, (spoilt, *others))
+
+
+@functools.cache
+def one_graph(order):
+    """One pass, and each network is stepped at once, in this order."""
+
+    def step(encoder, decoder, discriminator, optimisers, real, eps, z, gamma):
+        networks = encoder, decoder, discriminator
+        three = losses(*networks, real, eps, z, gamma)
+        for place in order:
+            optimisers[place].zero_grad()
+            three[place].backward(inputs=list(networks[place].parameters()), retain_graph=True)
+            optimisers[place].step()
+
+    step.__name__ = f"one_graph{order}"
+    return step
+
+
+def own_code_noise(encoder, decoder, discriminator, optimisers, real, eps, z, gamma):
+    by_inputs(encoder, decoder, discriminator, optimisers, real, torch.randn_like(eps), z, gamma)
+
+
+def own_prior_noise(encoder, decoder, discriminator, optimisers, real, eps, z, gamma):
+    by_inputs(encoder, decoder, discriminator, optimisers, real, eps, torch.randn_like(z), gamma)
+
+
+def eps_for_the_sample(encoder, decoder, discriminator, optimisers, real, eps, z, gamma):
+    by_inputs(encoder, decoder, discriminator, optimisers, real, eps, eps, gamma)
+
+
+def z_for_the_code(encoder, decoder, discriminator, optimisers, real, eps, z, gamma):
+    by_inputs(encoder, decoder, discriminator, optimisers, real, z, z, gamma)
+
+
+def discriminator_ascends(encoder, decoder, discriminator, optimisers, real, eps, z, gamma):
+    networks = encoder, decoder, discriminator
+    e_loss, g_loss, d_loss = losses(*networks, real, eps, z, gamma)
+    step_each(networks, optimisers, (e_loss, g_loss, -d_loss))
+
+
+def infinite_loss(encoder, decoder, discriminator, optimisers, real, eps, z, gamma):
+    networks = encoder, decoder, discriminator
+    step_each(networks, optimisers, [loss / 0 for loss in losses(*networks, real, eps, z, gamma)])
+
+
 def stub(encoder, decoder, discriminator, optimisers, real, eps, z, gamma):
     return ...
 
 
 WRONG = {
     forgets_to_clear: "stale",
-    three_plain_backwards: "gradient",
-    one_sum: "gradient",
+    three_plain_backwards: "other_loss",
+    one_sum: "other_loss",
     detached_code: "only_kl",
     fakes_cut_for_all: "no_game",
     moves_by_hand: "by_hand",
@@ -414,7 +556,24 @@ WRONG = {
     features_averaged: "mean",
     summed_over_the_images: "scale",
     hinge_for_the_discriminator: "gradient",
-    returns_nothing_and_does_nothing: "none",
+    returns_nothing_and_does_nothing: "steps",
+    plain_backward_each: "other_loss",
+    d_loss_everywhere: "other_loss",
+    two_in_one: "other_loss",
+    decoder_loss_for_two: "other_loss",
+    cleared_by_every_loss: "other_loss",
+    graph_not_kept: "second_backward",
+    cleared_before_the_step: "empty",
+    steps_before_backward: "empty",
+    adds_in_place: "in_place",
+    one_graph((2, 1, 0)): "in_place",
+    one_graph((1, 0, 2)): "in_place",
+    own_code_noise: "own_noise",
+    own_prior_noise: "own_noise",
+    eps_for_the_sample: "eps_for_z",
+    z_for_the_code: "z_for_eps",
+    discriminator_ascends: "sign",
+    infinite_loss: "nan",
     stub: "stub",
 }
 
@@ -429,3 +588,33 @@ def test_every_wire_is_watched():
     """One wrong network is enough, whichever it is."""
     for name in WAYS:
         assert not check_vae_gan_wiring(wired(**{name: 3})).ok
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
+def test_one_graph_is_accepted_in_the_orders_that_a_real_optimiser_survives(order):
+    networks = TinyEncoder(), _decoder(), TinyDiscriminator()
+    optimisers = [torch.optim.Adam(network.parameters()) for network in networks]
+    try:
+        one_graph(order)(*networks, optimisers, torch.rand(5, 1, 4, 4), *torch.randn(2, 5, LATENT), 0.3)
+        survives = True
+    except RuntimeError:
+        survives = False
+    feedback = check_vae_gan_wiring(one_graph(order))
+    assert survives == (order == (0, 1, 2))
+    assert feedback.kind == ("right" if survives else "in_place"), feedback
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        ("one_sum", "The encoder also receives the decoder's loss and the discriminator's loss"),
+        ("two_in_one", "The encoder also receives the decoder's loss:"),
+        ("d_loss_everywhere", "The encoder also receives the discriminator's loss:"),
+        ("cleared_by_every_loss", "The encoder receives the discriminator's loss in place of its own"),
+        ("graph_not_kept", "Keep the graph, or compute it again"),
+        ("adds_in_place", "a method that ends in `_`"),
+        ("returns_nothing_and_does_nothing", "stepped 0 times"),
+    ],
+)
+def test_the_sentence_says_what_happened(step, words):
+    assert words in check_vae_gan_wiring(globals()[step]).message
