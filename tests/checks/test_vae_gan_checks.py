@@ -27,15 +27,20 @@ def step_each(networks, optimisers, three):
         optimiser.step()
 
 
+def from_verdicts(kl, f, f_again, a, a_again, a_sample, gamma):
+    """The three losses (15.6) from features and logits, wherever these were cut."""
+    features = (f - f_again).square().sum(dim=1).mean() / 2
+    fool = (softplus(-a_again) + softplus(-a_sample)).mean() / 2
+    tell = softplus(-a).mean() + (softplus(a_again) + softplus(a_sample)).mean() / 2
+    return kl + features, gamma * features + fool, tell
+
+
 def losses(encoder, decoder, discriminator, real, eps, z, gamma):
     """The three losses, from one pass through all three networks."""
     mu, log_var = encoder(real)
     again, sample = decoder(mu + (log_var / 2).exp() * eps), decoder(z)
     (f, a), (f_again, a_again), (_, a_sample) = map(discriminator, (real, again, sample))
-    features = (f - f_again).square().sum(dim=1).mean() / 2
-    fool = (softplus(-a_again) + softplus(-a_sample)).mean() / 2
-    tell = softplus(-a).mean() + (softplus(a_again) + softplus(a_sample)).mean() / 2
-    return gaussian_kl(mu, log_var).mean() + features, gamma * features + fool, tell
+    return from_verdicts(gaussian_kl(mu, log_var).mean(), f, f_again, a, a_again, a_sample, gamma)
 
 
 def by_inputs(encoder, decoder, discriminator, optimisers, real, eps, z, gamma):
@@ -314,12 +319,9 @@ def detached_code(encoder, decoder, discriminator, optimisers, real, eps, z, gam
     mu, log_var = encoder(real)
     again, sample = decoder((mu + (log_var / 2).exp() * eps).detach()), decoder(z)
     (f, a), (f_again, a_again), (_, a_sample) = map(discriminator, (real, again, sample))
-    features = (f - f_again).square().sum(dim=1).mean() / 2
-    fool = (softplus(-a_again) + softplus(-a_sample)).mean() / 2
-    tell = softplus(-a).mean() + (softplus(a_again) + softplus(a_sample)).mean() / 2
-    three = gaussian_kl(mu, log_var).mean() + features, gamma * features + fool, tell
+    three = from_verdicts(gaussian_kl(mu, log_var).mean(), f, f_again, a, a_again, a_sample, gamma)
     step_each((encoder, decoder, discriminator), optimisers, three)
-    return fool
+    return three
 
 
 def fakes_cut_for_all(encoder, decoder, discriminator, optimisers, real, eps, z, gamma):
@@ -328,12 +330,9 @@ def fakes_cut_for_all(encoder, decoder, discriminator, optimisers, real, eps, z,
     again, sample = decoder(mu + (log_var / 2).exp() * eps), decoder(z)
     (f, a), (f_again, _) = map(discriminator, (real, again))
     a_again, a_sample = (discriminator(x.detach())[1] for x in (again, sample))
-    features = (f - f_again).square().sum(dim=1).mean() / 2
-    fool = (softplus(-a_again) + softplus(-a_sample)).mean() / 2
-    tell = softplus(-a).mean() + (softplus(a_again) + softplus(a_sample)).mean() / 2
-    three = gaussian_kl(mu, log_var).mean() + features, gamma * features + fool, tell
+    three = from_verdicts(gaussian_kl(mu, log_var).mean(), f, f_again, a, a_again, a_sample, gamma)
     step_each((encoder, decoder, discriminator), optimisers, three)
-    return fool
+    return three
 
 
 def moves_by_hand(encoder, decoder, discriminator, optimisers, real, eps, z, gamma):
