@@ -8,6 +8,8 @@ NBGRADER = $(CURDIR)/$(TEACH)/bin/python -m nbgrader
 PIP     = $(PY) -m pip --disable-pip-version-check install --constraint constraints.txt $(QUIET)
 QUIET   = $(if $(wildcard $(VENV)/.lab),--quiet)
 ARGS   ?=
+# A worker for each core, a file to a worker, in the order that tests/conftest.py gives them.
+PARALLEL = --numprocesses auto --dist loadfile --no-loadscope-reorder
 STUDIES := ring_gan critics article_gan league collapse logs dcgan conditional_gan vae_gan latent_space vqvae
 
 # The kernel of this environment comes first, whatever else is registered on the machine.
@@ -23,7 +25,7 @@ lab: $(VENV)/.lab  ## open JupyterLab on the first notebook (ARGS="--port 9000" 
 	@$(PY) .ci/lab.py $(ARGS)
 
 test: $(VENV)/.test $(TEACH)/.ready  ## run every test and every notebook (ARGS="-k vae" goes to pytest)
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest $(PARALLEL) $(ARGS)
 
 run: $(VENV)/.lab  ## execute all notebooks in order into build/, with time and memory (NB=05 for one)
 	@$(PY) .ci/run_notebooks.py $(NB)

@@ -20,5 +20,9 @@ c.CourseDirectory.ignore = ["guide.md", "__pycache__", "*.pyc", ".ipynb_checkpoi
 c.CsvExportPlugin.to = str(CLASS / "grades.csv")
 # A test cell that a student deleted comes back, and is graded like the others.
 c.OverwriteCells.add_missing_cells = True
-# Seconds a cell may take before it is interrupted and counts as failed: a right answer needs a hundredth of one.
-c.Execute.timeout = 20
+# A cell without end is stopped by the CPU time that it used (cell_clock.py); one that only waits, after half an hour.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [str(COURSE / "lessons"), os.environ.get("PYTHONPATH")])
+)
+c.Execute.extra_arguments = ["--IPKernelApp.extra_extensions=cell_clock"]
+c.Execute.timeout = 1800

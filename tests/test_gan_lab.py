@@ -1,7 +1,5 @@
 """The GAN lab without a browser: who moves in which step, what the presets do, what is drawn."""
 
-import time
-
 import ipywidgets
 import pytest
 import torch
@@ -111,14 +109,3 @@ def test_its_controls():
 def test_a_reader_without_a_kernel_sees_a_game_under_way():
     frame = gan_lab(ALT)
     assert frame.static is not None and frame.static != frame.picture
-
-
-def test_a_picture_takes_milliseconds():
-    """Some 32 ms here; the bound leaves room for a busy machine."""
-    lab = GanLab()
-    times = []
-    for _ in range(9):
-        began = time.perf_counter()
-        lab.picture(ALT)
-        times.append(time.perf_counter() - began)
-    assert sorted(times)[4] < 0.15

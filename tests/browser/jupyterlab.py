@@ -62,7 +62,7 @@ class Server:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         self._wait()
 
-    def _wait(self, seconds: float = 60) -> None:
+    def _wait(self, seconds: float = 300) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end and self.process.poll() is None:
             try:
@@ -105,7 +105,7 @@ class Notebook:
     def __init__(self, page, server: Server, name: str):
         self.page = page
         page.goto(f"{server.url}/lab?reset&token={server.token}")
-        page.wait_for_function("window.jupyterapp", timeout=60_000)
+        page.wait_for_function("window.jupyterapp", timeout=300_000)
         page.evaluate(
             """async path => {
                 const app = window.jupyterapp;
@@ -121,7 +121,7 @@ class Notebook:
             name,
         )
 
-    def run_all(self, seconds: float = 200) -> None:
+    def run_all(self, seconds: float = 1500) -> None:
         """Run every cell and wait until the last has ended, or one has failed."""
         self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
         self.page.wait_for_function(
@@ -173,18 +173,15 @@ class Notebook:
         self.page.evaluate("window.panel.sessionContext.shutdown()")
         self.page.close()
 
-    def execute(self, code: str) -> tuple[str, float]:
-        """Run some code as another cell would: what it prints, and the seconds until the answer was there."""
-        return tuple(
-            self.page.evaluate(
-                """async code => {
-                    let text = '';
-                    const began = performance.now();
-                    const future = window.panel.sessionContext.session.kernel.requestExecute({code});
-                    future.onIOPub = message => { text += message.content.text || message.content.evalue || ''; };
-                    await future.done;
-                    return [text, (performance.now() - began) / 1000];
-                }""",
-                code,
-            )
+    def execute(self, code: str) -> str:
+        """Run some code as another cell would, and wait for its answer: what it prints."""
+        return self.page.evaluate(
+            """async code => {
+                let text = '';
+                const future = window.panel.sessionContext.session.kernel.requestExecute({code});
+                future.onIOPub = message => { text += message.content.text || message.content.evalue || ''; };
+                await future.done;
+                return text;
+            }""",
+            code,
         )

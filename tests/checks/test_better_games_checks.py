@@ -1,7 +1,5 @@
 """Both sides of the checks of notebook 08: right answers pass, each wrong one is called by its name."""
 
-import time
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -351,12 +349,6 @@ def test_wrong_hinges_are_called_by_name(answer, kind, phrase, dtype):
 def test_wrong_distances_are_called_by_name(answer, kind, phrase, dtype):
     feedback = check_wasserstein_1d(answer)
     assert not feedback.ok and feedback.kind == kind and phrase in feedback.message, feedback
-
-
-def test_the_three_checks_take_less_than_a_second_each():
-    start = time.process_time()
-    check_gradient_penalty(usual), check_hinge_loss(HINGE_RIGHT["relu"]), check_wasserstein_1d(wasserstein_1d)
-    assert time.process_time() - start < 3
 
 
 def test_the_solutions_in_the_notebook_pass():

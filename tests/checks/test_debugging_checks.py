@@ -1,7 +1,5 @@
 """Both sides of the checks of notebook 05's bug hunts: right answers pass, each wrong one is called by its name."""
 
-import time
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -515,16 +513,15 @@ def test_wrong_rounds_are_called_by_name(play, kind, phrase, dtype):
     assert not feedback.ok and feedback.kind == kind and phrase in feedback.message, feedback
 
 
-def test_each_check_takes_less_than_a_second_and_leaves_random_numbers_alone():
+def test_each_check_leaves_random_numbers_alone():
     state = torch.get_rng_state()
     for check, answer in (
         (check_round, by_steps),
         (check_data_door, DOOR_RIGHT["stretch"]),
         (check_bce_by_hand, ENTROPY_RIGHT["squeezed"]),
     ):
-        start = time.process_time()
         check(answer)
-        assert time.process_time() - start < 1 and torch.equal(state, torch.get_rng_state())
+        assert torch.equal(state, torch.get_rng_state())
 
 
 def test_the_cases_tell_every_two_kinds_of_round_apart():

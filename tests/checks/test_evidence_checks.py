@@ -1,7 +1,6 @@
 """Both sides of the check of notebook 09: right ways to estimate log p(x) pass, wrong ones are called by name."""
 
 import math
-import time
 
 import pytest
 import torch
@@ -414,13 +413,6 @@ def test_no_two_single_mistakes_give_the_same_numbers():
     for i, one in enumerate(values):
         for other in values[i + 1 :]:
             assert (one - other).abs().max() > 3 * checks.SAME * one.abs().max()
-
-
-def test_the_check_takes_less_than_a_second():
-    for estimate in (by_log_mean_exp, depends_on_the_row):  # the second is looked for in every table
-        start = time.process_time()
-        check_log_evidence(estimate)
-        assert time.process_time() - start < 1
 
 
 def test_the_solution_in_the_notebook_passes():

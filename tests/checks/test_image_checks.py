@@ -1,7 +1,5 @@
 """Both sides of the checks of notebook 06: right answers pass, each wrong one is called by its name."""
 
-import time
-
 import pytest
 import torch
 from folded_solutions import folded_solutions
@@ -386,16 +384,6 @@ def test_the_cases_tell_every_two_ways_apart():
         assert not any(torch.allclose(one, other, atol=1e-3) for other in ways[:k]), checks.AVERAGE_WAYS[
             k
         ].kind
-
-
-def test_each_check_takes_less_than_a_second():
-    for check, answer in (
-        (check_conditional_input, LABEL_RIGHT["expanded"]),
-        (check_average_update, update_average),
-    ):
-        start = time.process_time()
-        check(answer)
-        assert time.process_time() - start < 1
 
 
 def test_the_solutions_in_the_notebook_pass():

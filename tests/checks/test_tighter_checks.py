@@ -2,7 +2,6 @@
 
 import functools
 import math
-import time
 
 import pytest
 import torch
@@ -139,11 +138,9 @@ BOUND_RIGHT = [
 
 @pytest.mark.parametrize("bound", BOUND_RIGHT)
 def test_a_right_bound_passes(bound, dtype):
-    start = time.perf_counter()
     feedback = check_iwae_bound(bound)
     assert (feedback.ok, feedback.kind) == (True, "right"), feedback
     assert "A remark" not in feedback.message
-    assert time.perf_counter() - start < 3
 
 
 def with_ones_of_its_own_type(model, x, mu, log_var, eps):

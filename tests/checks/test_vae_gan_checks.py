@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-import time
 
 import pytest
 import torch
@@ -238,12 +237,6 @@ def test_the_solution_that_the_notebook_folds_away_passes():
     solutions = folded_solutions("15_vae_meets_gan", torch=torch, softplus=softplus, gaussian_kl=gaussian_kl)
     feedback = check_vae_gan_wiring(solutions["my_vae_gan_step"])
     assert (feedback.ok, feedback.kind) == (True, "right"), feedback
-
-
-def test_a_right_answer_is_judged_in_less_than_a_second():
-    begin = time.process_time()
-    check_vae_gan_wiring(by_inputs)
-    assert time.process_time() - begin < 1
 
 
 # Wrong, by the table: each way of each network, while the other two are right
