@@ -64,6 +64,21 @@ def execute(path):
     return notebook, seconds, peak
 
 
+def speed_of_the_machine():
+    """What the times below are worth: the speed of matrix products on one thread, and on as many as notebooks take."""
+    import torch
+
+    from helpers.bench import matrix_speed
+    from helpers.training import set_threads
+
+    speeds, before = {}, torch.get_num_threads()
+    for threads in sorted({1, set_threads()}):
+        torch.set_num_threads(threads)
+        speeds[threads] = f"{matrix_speed() / 1e9:.0f} GFLOP/s on {threads} thread{'s' * (threads > 1)}"
+    torch.set_num_threads(before)
+    return f"Matrix products here: {', '.join(speeds.values())}."
+
+
 def peak_mib(pid):
     """The most memory the process ever held, in MiB, or None where the system does not tell (only Linux does)."""
     try:
@@ -86,6 +101,7 @@ def run(paths, target=None):
     """Execute all, each into the folder `target` or in place, and print what each took."""
     all_seconds, peaks = 0.0, []
     width = max(len(path.stem) for path in paths)
+    print(speed_of_the_machine())
     for path in paths:
         print(f"{path.stem:<{width}}", end="  ", flush=True)
         try:

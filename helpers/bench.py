@@ -27,20 +27,11 @@ from helpers.gan import (
     update_average,
 )
 from helpers.metrics import DigitScore, score_digits
-from helpers.training import seed_everything
+from helpers.training import Budget, for_cpu_seconds, for_updates, seed_everything
 from helpers.vae import VAE, elbo, importance_weighted_bound, save, vae_step
 
 
-def spend(seconds: float, update: Callable[[float], object], floor: float = 0.0) -> int:
-    """Call `update(share of the budget used)` until `seconds` of CPU time are gone; the number of updates."""
-    begin, updates = time.process_time(), 0
-    while (used := time.process_time() - begin) < seconds - floor:
-        update(used / seconds)
-        updates += 1
-    return updates
-
-
-def train_gan(seconds: float, seed: int) -> tuple[nn.Module, int]:
+def train_gan(budget: Budget, seed: int) -> tuple[nn.Module, int]:
     """The course's GAN; gives the average of its generator's weights and the number of updates."""
     generator = seed_everything(seed)
     images = to_tanh(load_digits("train")[0])
@@ -56,13 +47,13 @@ def train_gan(seconds: float, seed: int) -> tuple[nn.Module, int]:
         gan_step(g, d, g_optimiser, d_optimiser, next(source))
         update_average(average, g)
 
-    updates = spend(seconds, update, floor=min(1.0, seconds / 10))  # the rest is for the statistics
-    if updates:
+    taken = budget(update)
+    if taken:
         refresh_statistics(average, g.latent)
-    return average, updates
+    return average, taken
 
 
-def train_default_gan(seconds: float, seed: int) -> tuple[nn.Module, int]:
+def train_default_gan(budget: Budget, seed: int) -> tuple[nn.Module, int]:
     """A plain dense GAN at the usual defaults (Adam 2e-4, β₁ 0.5, batch 64): what the course's is compared with."""
     generator = seed_everything(seed)
     images = to_tanh(load_digits("train")[0])
@@ -83,11 +74,10 @@ def train_default_gan(seconds: float, seed: int) -> tuple[nn.Module, int]:
     g_optimiser = torch.optim.Adam(g.parameters(), 2e-4, betas=(0.5, 0.999))
     d_optimiser = torch.optim.Adam(d.parameters(), 2e-4, betas=(0.5, 0.999))
     source = batches(images, 64, generator)
-    updates = spend(seconds, lambda _: gan_step(g, d, g_optimiser, d_optimiser, next(source)))
-    return g, updates
+    return g, budget(lambda _: gan_step(g, d, g_optimiser, d_optimiser, next(source)))
 
 
-def train_vae(seconds: float, seed: int) -> tuple[VAE, int]:
+def train_vae(budget: Budget, seed: int) -> tuple[VAE, int]:
     """The course's VAE, somewhat larger; gives the average of its weights and the number of updates.
 
     On validation images SiLU was worth one nat of ELBO, jitter two, the larger sizes and rate two more.
@@ -104,23 +94,28 @@ def train_vae(seconds: float, seed: int) -> tuple[VAE, int]:
         vae_step(vae, optimiser, jitter(next(source)))
         update_average(average, vae, 0.998)
 
-    return average.eval(), spend(seconds, update)
+    return average.eval(), budget(update)
 
 
-def bench_gan(seconds: float, seed: int, out: Path | None) -> dict:
-    model, updates = train_gan(seconds, seed)
+def budget_of(seconds: float, number: int | None, kept: float = 0.0) -> Budget:
+    return for_cpu_seconds(seconds, kept) if number is None else for_updates(number)
+
+
+def bench_gan(seconds: float, number: int | None, seed: int, out: Path | None) -> dict:
+    # What is kept pays for the batch-norm statistics of the averaged generator.
+    model, taken = train_gan(budget_of(seconds, number, kept=min(1.0, seconds / 10)), seed)
     images = draw(model, 2000)
     if out is not None:
         with out.open("wb") as file:  # a file, not a name: NumPy would append to a name without .npz
             np.savez_compressed(file, images=images.numpy())
     score = score_digits(images)
-    default = score_digits(draw(train_default_gan(seconds, seed)[0], 2000))
-    print(f"this course's GAN, {updates} updates: {score}")
+    default = score_digits(draw(train_default_gan(budget_of(seconds, number), seed)[0], 2000))
+    print(f"this course's GAN, {taken} updates: {score}")
     print(f"usual defaults: {default}")
-    return gan_figures(score, default, updates)
+    return gan_figures(score, default, taken)
 
 
-def gan_figures(score: DigitScore, default: DigitScore, updates: int) -> dict:
+def gan_figures(score: DigitScore, default: DigitScore, taken: int) -> dict:
     return {
         "distance": round(score.distance, 2),
         "floor": round(score.floor, 2),
@@ -129,7 +124,7 @@ def gan_figures(score: DigitScore, default: DigitScore, updates: int) -> dict:
         "classes": score.classes,
         "rarest_class": round(min(score.shares), 4),
         "nearest_ratio": round(score.nearest, 3),
-        "updates": updates,
+        "updates": taken,
     }
 
 
@@ -148,13 +143,13 @@ def vae_figures(vae: VAE, split: str = "test") -> dict:
     }
 
 
-def bench_vae(seconds: float, seed: int, out: Path | None) -> dict:
-    vae, updates = train_vae(seconds, seed)
+def bench_vae(seconds: float, number: int | None, seed: int, out: Path | None) -> dict:
+    vae, taken = train_vae(budget_of(seconds, number), seed)
     if out is not None:
         save(vae, out)
     means = score_digits(vae.sample(2000, torch.Generator().manual_seed(12345)))
-    print(f"decoder means, {updates} updates: {means}")
-    return {**vae_figures(vae), "updates": updates, "distance": round(means.distance, 2)}
+    print(f"decoder means, {taken} updates: {means}")
+    return {**vae_figures(vae), "updates": taken, "distance": round(means.distance, 2)}
 
 
 def milliseconds(
@@ -171,26 +166,30 @@ def milliseconds(
     return 1000 * float(of(times))
 
 
+def matrix_speed() -> float:
+    """Multiplications and additions a second in the fastest of many products of two 1024 × 1024 float32 matrices."""
+    a = torch.full((1024, 1024), 0.01)
+    return 2 * 1024**3 / (milliseconds(lambda: a @ a, 1.0, of=min) / 1000)
+
+
 def bench_step(seed: int) -> dict:
     """One update of each model: milliseconds, images a second, and the share of the matrix-product peak."""
     from torch.utils.flop_counter import FlopCounterMode
 
     generator = seed_everything(seed)
     images = load_digits("train")[0]
-    a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
-    # A peak is the fastest product, not the usual one.
-    peak = 2 * 1024**3 / (milliseconds(lambda: a @ b, 1.0, of=min) / 1000)
+    peak = matrix_speed()
     vae, g, d = VAE(), Generator(), Discriminator()
     optimiser = torch.optim.AdamW(vae.parameters(), 1e-3, fused=True)
     g_optimiser = torch.optim.Adam(g.parameters(), 1e-3, betas=(0.0, 0.9), fused=True)
     d_optimiser = torch.optim.Adam(d.parameters(), 1e-3, betas=(0.0, 0.9), fused=True)
     grey, scaled = batches(images, 128, generator), batches(to_tanh(images), 32, generator)
-    updates = {
+    models = {
         "gan": (32, lambda: gan_step(g, d, g_optimiser, d_optimiser, next(scaled))),
         "vae": (128, lambda: vae_step(vae, optimiser, next(grey))),
     }
     figures = {"matmul_gflops": round(peak / 1e9, 1)}
-    for name, (size, update) in updates.items():
+    for name, (size, update) in models.items():
         with FlopCounterMode(display=False) as counter:
             update()
         ms = milliseconds(update)
@@ -206,11 +205,11 @@ def bench_step(seed: int) -> dict:
     return figures
 
 
-def bench_all(seconds: float, seed: int) -> dict:
+def bench_all(seconds: float, number: int | None, seed: int) -> dict:
     figures = {
         "step": bench_step(seed),
-        "gan": bench_gan(seconds, seed, None),
-        "vae": bench_vae(seconds, seed, None),
+        "gan": bench_gan(seconds, number, seed, None),
+        "vae": bench_vae(seconds, number, seed, None),
     }
     print(f"\n{'':4} {'figure':>22} {'value':>10}")
     for model in ("gan", "vae"):
@@ -223,19 +222,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m helpers.bench", description=__doc__)
     parser.add_argument("what", choices=["gan", "vae", "step", "all"])
     parser.add_argument("--seconds", type=float, default=60, help="CPU-seconds of training (60)")
+    parser.add_argument("--updates", type=int, help="so many updates in place of seconds")
     parser.add_argument("--threads", type=int, default=1, help="threads of PyTorch (1)")
     parser.add_argument("--seed", type=int, default=0, help="seed (0)")
     parser.add_argument("--out", type=Path, help="file for the images (gan, .npz) or the checkpoint (vae)")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     if options.what == "gan":
-        figures = bench_gan(options.seconds, options.seed, options.out)
+        figures = bench_gan(options.seconds, options.updates, options.seed, options.out)
     elif options.what == "vae":
-        figures = bench_vae(options.seconds, options.seed, options.out)
+        figures = bench_vae(options.seconds, options.updates, options.seed, options.out)
     elif options.what == "step":
         figures = bench_step(options.seed)
     else:
-        figures = bench_all(options.seconds, options.seed)
+        figures = bench_all(options.seconds, options.updates, options.seed)
     settings = {
         "what": options.what,
         "seconds": options.seconds,

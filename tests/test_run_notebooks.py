@@ -9,8 +9,9 @@ from nbformat import v4
 
 
 @pytest.fixture
-def course(tmp_path):
+def course(tmp_path, monkeypatch):
     """A function that writes notebooks/NAME.ipynb from sources of code cells, under a temporary folder."""
+    monkeypatch.setattr(run_notebooks, "speed_of_the_machine", lambda: "the speed")
     folder = tmp_path / "notebooks"
     folder.mkdir()
 
@@ -34,9 +35,10 @@ def test_a_run_prints_a_line_each_and_writes_into_build(course, capsys):
     untouched = first.read_bytes()
     assert run(course) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(r"00_first +\d+\.\d s +\d+ MiB", lines[0])
-    assert re.fullmatch(r"01_second +\d+\.\d s +\d+ MiB", lines[1])
-    assert re.fullmatch(r"all 2 +\d+\.\d s +\d+ MiB at most", lines[2])
+    assert lines[0] == "the speed"
+    assert re.fullmatch(r"00_first +\d+\.\d s +\d+ MiB", lines[1])
+    assert re.fullmatch(r"01_second +\d+\.\d s +\d+ MiB", lines[2])
+    assert re.fullmatch(r"all 2 +\d+\.\d s +\d+ MiB at most", lines[3])
     assert first.read_bytes() == untouched
     build = course.folder.parent / "build"
     written = nbformat.read(build / "00_first.ipynb", as_version=4)
@@ -44,6 +46,13 @@ def test_a_run_prints_a_line_each_and_writes_into_build(course, capsys):
     assert [cell.execution_count for cell in written.cells[1:]] == [1, 2]
     in_folder = nbformat.read(build / "01_second.ipynb", as_version=4).cells[1].outputs[0]
     assert in_folder.data["text/plain"] == repr(str(course.folder)), "a notebook runs in its own folder"
+
+
+def test_the_speed_of_the_machine_is_told():
+    told = run_notebooks.speed_of_the_machine()
+    assert re.fullmatch(
+        r"Matrix products here: \d+ GFLOP/s on 1 thread(, \d+ GFLOP/s on [24] threads)?\.", told
+    )
 
 
 def test_in_place_writes_the_committed_form(course):

@@ -18,12 +18,15 @@ from helpers.training import (
     CheckpointError,
     History,
     TrainingError,
+    for_cpu_seconds,
+    for_updates,
     granted_cpus,
     load_checkpoint,
     pick_device,
     save_checkpoint,
     seed_everything,
     set_threads,
+    step_milliseconds,
     train,
 )
 
@@ -202,6 +205,26 @@ def test_a_process_killed_while_saving_leaves_a_whole_checkpoint(tmp_path):
     save_checkpoint(file, models={"model": model})  # the half-written one is in nobody's way
 
 
+def test_a_budget_is_spent_and_no_more(monkeypatch):
+    """By a clock that only moves with each update."""
+    clock = [7.0]
+    monkeypatch.setattr("helpers.training.time.process_time", lambda: clock[0])
+
+    def update(done):
+        shares.append(done)
+        clock[0] += 0.5
+
+    for budget, expected in (
+        (for_cpu_seconds(2.0), [0, 0.25, 0.5, 0.75]),
+        (for_cpu_seconds(2.0, kept=1.0), [0, 0.25]),
+        (for_cpu_seconds(0.0), []),
+        (for_updates(4), [0, 0.25, 0.5, 0.75]),
+        (for_updates(0), []),
+    ):
+        shares = []
+        assert budget(update) == len(expected) and shares == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(
     ("files", "environment", "expected"),
     [
@@ -230,14 +253,31 @@ def test_without_any_limit_the_affinity_counts(tmp_path, monkeypatch):
     assert granted_cpus({}, tmp_path) == 2
 
 
-def test_threads_follow_the_cpus_granted(monkeypatch):
+@pytest.mark.parametrize(
+    ("granted", "milliseconds", "threads"),
+    [
+        (1, {1: 10.0, 2: 1.0, 4: 1.0}, 1),  # a second thread would have no core
+        (2, {1: 10.0, 2: 6.0, 4: 1.0}, 2),
+        (2, {1: 10.0, 2: 9.5, 4: 1.0}, 1),  # as good as equal: the fewest
+        (2, {1: 10.0, 2: 20.0, 4: 1.0}, 1),  # the other core is busy
+        (8, {1: 10.0, 2: 6.0, 4: 5.8}, 2),
+        (8, {1: 10.0, 2: 6.0, 4: 4.0}, 4),
+    ],
+)
+def test_threads_are_those_that_were_fastest(monkeypatch, granted, milliseconds, threads):
     before = torch.get_num_threads()
+    monkeypatch.setattr("helpers.training.granted_cpus", lambda: granted)
+    monkeypatch.setattr("helpers.training.step_milliseconds", milliseconds.get)
     try:
-        for granted, threads in ((1, 1), (2, 1), (4, 2), (64, 4)):
-            monkeypatch.setattr("helpers.training.granted_cpus", lambda granted=granted: granted)
-            assert set_threads() == torch.get_num_threads() == threads
+        assert set_threads() == torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
+
+
+def test_measuring_threads_leaves_everything_as_it_was():
+    threads, random_state = torch.get_num_threads(), torch.get_rng_state()
+    assert step_milliseconds(2 if threads == 1 else 1) > 0
+    assert torch.get_num_threads() == threads and torch.equal(torch.get_rng_state(), random_state)
 
 
 def test_devices():

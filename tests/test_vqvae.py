@@ -11,6 +11,7 @@ from torch.nn.functional import one_hot
 from helpers.data import load_digits
 from helpers.studies import study
 from helpers.studies.vqvae import CODEBOOKS, SEEDS, codebook_run, vqvae_run
+from helpers.training import for_updates
 from helpers.vae import (
     VQVAE,
     CodePrior,
@@ -269,8 +270,8 @@ def test_a_new_seed_of_a_codebook_falls_into_the_spread(setting, one_thread):
         assert min(values) - slack <= run[name] <= max(values) + slack
 
 
-def test_a_new_seed_of_the_vq_vae_falls_into_the_spread(one_thread):
-    run, runs = vqvae_run(11), study("vqvae")["runs"]
-    assert run["distance"] <= min(each["distance"] for each in runs["VAE"])
-    assert run["distance"] <= 1.5 * max(each["distance"] for each in runs["VQ-VAE"])
+def test_a_new_seed_of_the_vq_vae_keeps_its_codes_and_draws_ten_classes(one_thread):
+    """Half of the study's updates of the codes, a fifth of the prior's: enough to see that the recipe works."""
+    run = vqvae_run(11, for_updates(200), for_updates(250))
     assert run["classes"] >= 9 and run["dead"] <= 0.2 * 64
+    assert run["nats"] < 100 and run["distance"] < 400  # before: some 205 and 1,000

@@ -4,7 +4,6 @@ Five minutes on one core: 30 CPU-seconds a run for two models, 250 updates a run
 """
 
 import math
-import time
 from collections.abc import Callable
 
 import torch
@@ -12,6 +11,7 @@ import torch
 from helpers.data import batches, binarised, load_digits
 from helpers.metrics import DigitScore, score_digits
 from helpers.studies import write_study
+from helpers.training import Budget, for_cpu_seconds
 from helpers.vae import (
     VAE,
     VQVAE,
@@ -34,6 +34,7 @@ from helpers.vae import (
 SEEDS, SECONDS, SIZE = (0, 1, 2), 30.0, 64
 VAE_BATCH, VAE_RATE, VAE_DECAY = 128, 3e-3, 0.1  # as in notebook 12
 VQ_BATCH, VQ_RATE, VQ_SHARE = 64, 2e-3, 0.23  # the prior, which is harder to learn, gets the rest of the time
+VQ_BUDGET, PRIOR_BUDGET = for_cpu_seconds(SECONDS * VQ_SHARE), for_cpu_seconds(SECONDS * (1 - VQ_SHARE))
 PRIOR_BATCH, PRIOR_RATE = 32, 5e-3
 CODEBOOK_STEPS = 250
 CODEBOOKS = {
@@ -49,14 +50,14 @@ def cosine(done: float) -> float:
     return 0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2
 
 
-def until(seconds: float, optimiser: torch.optim.Optimizer, rate: float, step: Callable[[], object]) -> int:
-    """Call `step` for so many CPU-seconds, with the rate falling along a cosine; returns how often."""
-    begin, steps = time.process_time(), 0
-    while (done := (time.process_time() - begin) / seconds) < 1:
+def take(budget: Budget, optimiser: torch.optim.Optimizer, rate: float, step: Callable[[], object]) -> int:
+    """Call `step` as often as the budget allows, with the rate falling along a cosine; returns how often."""
+
+    def update(done: float) -> None:
         optimiser.param_groups[0]["lr"] = rate * cosine(done)
         step()
-        steps += 1
-    return steps
+
+    return budget(update)
 
 
 def judged(score: DigitScore, **more: float) -> dict[str, float]:
@@ -64,22 +65,27 @@ def judged(score: DigitScore, **more: float) -> dict[str, float]:
     return {name: round(value, 3) for name, value in figures.items()}
 
 
-def vae_run(seed: int, seconds: float = SECONDS) -> dict[str, float]:
-    """The VAE of notebook 12 after so many CPU-seconds: its decoder's means, judged on validation, and its ELBO."""
+def vae_run(seed: int) -> dict[str, float]:
+    """The VAE of notebook 12 after `SECONDS` of CPU time: its decoder's means, judged on validation, and its ELBO."""
     torch.manual_seed(seed)
     images = load_digits("train")[0]
     source = batches(images, VAE_BATCH, torch.Generator().manual_seed(seed))
     vae = VAE().start_from(images)
     optimiser = torch.optim.AdamW(vae.parameters(), VAE_RATE, weight_decay=VAE_DECAY, fused=True)
-    steps = until(seconds, optimiser, VAE_RATE, lambda: vae_step(vae, optimiser, next(source)))
+    budget = for_cpu_seconds(SECONDS)
+    steps = take(budget, optimiser, VAE_RATE, lambda: vae_step(vae, optimiser, next(source)))
     with torch.no_grad():
         bound = elbo(vae, binarised(load_digits("validation")[0])).mean().item()
     score = score_digits(vae.sample(2000, torch.Generator().manual_seed(3)), "validation")
     return judged(score, steps=steps, bound=bound)
 
 
-def vqvae_run(seed: int, seconds: float = SECONDS) -> dict[str, float]:
-    """A VQ-VAE, then its prior, after so many CPU-seconds together: samples judged on validation, and the bound.
+def vqvae_run(
+    seed: int,
+    budget: Budget = VQ_BUDGET,
+    prior_budget: Budget = PRIOR_BUDGET,
+) -> dict[str, float]:
+    """A VQ-VAE, then its prior, `SECONDS` of CPU time together: samples judged on validation, and the bound.
 
     Returns also the rate −log p(k) in nats on validation, the dead codes and the perplexity on the training images.
     """
@@ -88,14 +94,14 @@ def vqvae_run(seed: int, seconds: float = SECONDS) -> dict[str, float]:
     source = batches(images, VQ_BATCH, order)
     vqvae = VQVAE(SIZE)
     optimiser = torch.optim.AdamW(vqvae.parameters(), VQ_RATE, weight_decay=0.01, fused=True)
-    steps = until(seconds * VQ_SHARE, optimiser, VQ_RATE, lambda: vqvae_step(vqvae, optimiser, next(source)))
+    steps = take(budget, optimiser, VQ_RATE, lambda: vqvae_step(vqvae, optimiser, next(source)))
     prior, source = CodePrior(SIZE), batches(images, PRIOR_BATCH, order)
     optimiser = torch.optim.AdamW(prior.parameters(), PRIOR_RATE, weight_decay=0.01, fused=True)
 
     def step():
         prior_step(prior, optimiser, codes_of(vqvae, torch.bernoulli(next(source))))
 
-    prior_steps = until(seconds * (1 - VQ_SHARE), optimiser, PRIOR_RATE, step)
+    prior_steps = take(prior_budget, optimiser, PRIOR_RATE, step)
     used = codes_of(vqvae, torch.bernoulli(images))
     x = binarised(load_digits("validation")[0])
     with torch.no_grad():
