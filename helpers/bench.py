@@ -1,4 +1,4 @@
-"""What a minute of one CPU buys: `python -m helpers.bench gan|vae|step|all`.
+"""What a minute of one CPU buys: `python -m helpers.bench gan|vae|step|live|all`.
 
 A budget is counted in CPU-seconds of this process, from models built and data loaded to the end of training. Only the
 training split is read while training, and nothing is pretrained; the test split is read once, for the figures.
@@ -8,6 +8,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,9 @@ def train_vae(budget: Budget, seed: int) -> tuple[VAE, int]:
         update_average(average, vae, 0.998)
 
     return average.eval(), budget(update)
+
+
+ALT = "A live view, drawn again and again."
 
 
 def budget_of(seconds: float, number: int | None, kept: float = 0.0) -> Budget:
@@ -205,9 +209,27 @@ def bench_step(seed: int) -> dict:
     return figures
 
 
+def bench_live() -> dict:
+    """The pictures a second that each live view can draw: what a reader sees while it plays."""
+    from helpers.widgets import DivergenceBench, ElboBench, GanLab, PairBench
+
+    lab, figures = GanLab(), {}
+    views = {
+        "gan_lab, 8 rounds": lambda: ([lab.round() for _ in range(8)], lab.picture(ALT)),
+        "divergence_bench": partial(DivergenceBench().picture, ALT),
+        "elbo_bench": partial(ElboBench().picture, ALT),
+        "pair_bench": partial(PairBench().picture, ALT),
+    }
+    for name, picture in views.items():
+        figures[name] = round(1000 / milliseconds(picture, 1.0), 1)
+        print(f"{name}: {figures[name]} pictures a second")
+    return figures
+
+
 def bench_all(seconds: float, number: int | None, seed: int) -> dict:
     figures = {
         "step": bench_step(seed),
+        "live": bench_live(),
         "gan": bench_gan(seconds, number, seed, None),
         "vae": bench_vae(seconds, number, seed, None),
     }
@@ -220,7 +242,7 @@ def bench_all(seconds: float, number: int | None, seed: int) -> dict:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m helpers.bench", description=__doc__)
-    parser.add_argument("what", choices=["gan", "vae", "step", "all"])
+    parser.add_argument("what", choices=["gan", "vae", "step", "live", "all"])
     parser.add_argument("--seconds", type=float, default=60, help="CPU-seconds of training (60)")
     parser.add_argument("--updates", type=int, help="so many updates in place of seconds")
     parser.add_argument("--threads", type=int, default=1, help="threads of PyTorch (1)")
@@ -234,6 +256,8 @@ def main(arguments: list[str] | None = None) -> None:
         figures = bench_vae(options.seconds, options.updates, options.seed, options.out)
     elif options.what == "step":
         figures = bench_step(options.seed)
+    elif options.what == "live":
+        figures = bench_live()
     else:
         figures = bench_all(options.seconds, options.updates, options.seed)
     settings = {

@@ -72,3 +72,9 @@ def test_step_prints_its_figures(capsys):
     figures = run(capsys, "step")
     for model in ("gan", "vae"):
         assert figures[model]["ms"] > 0 and 0 < figures[model]["share_of_peak"] < 1
+
+
+def test_live_tells_the_pictures_a_second_of_each_view(capsys):
+    figures = run(capsys, "live")
+    views = ("gan_lab, 8 rounds", "divergence_bench", "elbo_bench", "pair_bench")
+    assert all(figures[view] > 0 for view in views)

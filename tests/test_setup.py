@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -149,10 +150,12 @@ def test_repo2docker_reads_the_environment():
 # --- make ----------------------------------------------------------------------------------------------------
 
 
-def make(*arguments, **environment):
+def make(*arguments, check=False, **environment):
     command = ["make", "--no-print-directory", *arguments]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=clean | environment)
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=check, env=clean | environment
+    )
 
 
 def test_make_alone_lists_every_target_with_a_line():
@@ -160,6 +163,27 @@ def test_make_alone_lists_every_target_with_a_line():
     assert {"lab", "test", "run", "notebooks", "fresh", "lint", "bench"} <= set(listed)
     phony = re.search(r"^\.PHONY: (.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
     assert set(listed) == set(phony) - {"FORCE"}
+
+
+def test_make_works_in_a_folder_with_a_space_in_its_name(tmp_path):
+    """With Pythons that write down what they are asked to do."""
+    folder = tmp_path / "my course"
+    for python in (folder / ".venv" / "bin" / "python", folder / ".venv-teach" / "bin" / "python"):
+        python.parent.mkdir(parents=True)
+        python.write_text(f'#!/bin/sh\necho "{python.parts[-3]}: $*" >> "{folder}/asked"\n')
+        python.chmod(0o755)
+    (folder / "lessons" / "02_topic").mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder)
+    for made in (".venv/.lab", ".venv/.test", ".venv-teach/.ready"):
+        (folder / made).write_text(f"{folder}\n")
+    for target in ("assignments", "lint", "test", "run", "lab"):
+        make("-C", str(folder), target, check=True)
+    asked = (folder / "asked").read_text()
+    assert ".venv-teach: -m nbgrader generate_assignment" in asked and "02_topic" in asked
+    assert all(
+        f".venv: {what}" in asked for what in ("-m ruff", "-m pytest", ".ci/run_notebooks.py", ".ci/lab.py")
+    )
 
 
 def test_torch_index_is_asked_for_torch_alone():

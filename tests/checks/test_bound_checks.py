@@ -1034,10 +1034,9 @@ def test_a_right_answer_passes_whatever_the_order_of_the_batch(name, check, answ
         assert check(answer).kind == "right", answer
 
 
-@pytest.mark.parametrize("shift", [231])
-def test_no_verdict_hangs_on_the_seed_of_the_check(shift, dtype, monkeypatch):
+def test_no_verdict_hangs_on_the_seed_of_the_check(monkeypatch):
     seed = torch.manual_seed
-    monkeypatch.setattr(torch, "manual_seed", lambda number: seed(number + shift))
+    monkeypatch.setattr(torch, "manual_seed", lambda number: seed(number + 231))
     for check, answers in ((check_gaussian_kl, KL_RIGHT), (check_elbo, ELBO_RIGHT)):
         for answer in answers:
             assert check(answer).kind == "right", answer

@@ -690,10 +690,9 @@ def test_what_is_not_written_yet_or_not_called_as_agreed(check, usage):
     assert feedback.kind == "signature" and usage in feedback.message
 
 
-@pytest.mark.parametrize("shift", [100, 231])
-def test_no_verdict_hangs_on_the_seed_of_the_check(shift, dtype, monkeypatch):
+def test_no_verdict_hangs_on_the_seed_of_the_check(monkeypatch):
     seed = torch.manual_seed
-    monkeypatch.setattr(torch, "manual_seed", lambda number: seed(number + shift))
+    monkeypatch.setattr(torch, "manual_seed", lambda number: seed(number + 231))
     for check, answers in ((check_iwae_bound, BOUND_RIGHT), (check_quantise, QUANTISE_RIGHT)):
         for answer in answers:
             assert check(answer).kind == "right", answer
