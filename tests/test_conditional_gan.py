@@ -90,6 +90,7 @@ def test_the_logit_is_a_verdict_and_a_projection():
     )
     assert discriminator(x, y).shape == (12,)
     assert torch.allclose(discriminator(x, y), by_hand, atol=1e-5)
+    assert abs(discriminator.directions.weight.std() - 0.02) < 0.001  # so that all classes start much alike
     other = (y + 1) % 10
     difference = ((discriminator.directions(y) - discriminator.directions(other)) * h).sum(1)
     assert torch.allclose(discriminator(x, y) - discriminator(x, other), difference, atol=1e-5)
@@ -110,13 +111,15 @@ def test_the_step_is_one_of_d_and_one_of_g_by_hand():
     generator, discriminator = small_players()
     hand_g, hand_d = copy.deepcopy(generator), copy.deepcopy(discriminator)
     real, labels = some_digits()
+    for p in (*generator.parameters(), *discriminator.parameters()):
+        p.grad = torch.full_like(p, 7.0)  # left from before
     torch.manual_seed(1)
     measured = conditional_step(
-        generator, discriminator, *optimisers(generator, discriminator), (real, labels)
+        generator, discriminator, *optimisers(generator, discriminator, 0.1, 0.1), (real, labels)
     )
     torch.manual_seed(1)
     z = torch.randn(2, 12, 8)
-    g_optimiser, d_optimiser = optimisers(hand_g, hand_d)
+    g_optimiser, d_optimiser = optimisers(hand_g, hand_d, 0.1, 0.1)
     logits = hand_d(torch.cat([real, hand_g(z[0], labels).detach()]), torch.cat([labels, labels]))
     d_loss = discriminator_loss(logits[:12], logits[12:]).mean()
     d_loss.backward()
@@ -148,13 +151,14 @@ def test_d_is_thawed_even_if_the_generator_breaks():
     assert all(p.requires_grad for p in discriminator.parameters())
 
 
-def test_drawing_on_request_leaves_the_run_as_it_was():
-    generator, _ = small_players()
+@pytest.mark.parametrize("training", [True, False])
+def test_drawing_on_request_leaves_the_run_as_it_was(training):
+    generator = small_players()[0].train(training)
     z, labels, state = torch.randn(5, 8), torch.tensor([7, 7, 7, 0, 1]), torch.get_rng_state()
     buffers = [b.clone() for b in generator.buffers()]
     drawn = draw_asked(generator, labels, z)
     assert drawn.min() >= 0 and drawn.max() <= 1 and not drawn.requires_grad
-    assert generator.training and torch.equal(torch.get_rng_state(), state)
+    assert generator.training is training and torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(a, b) for a, b in zip(buffers, generator.buffers(), strict=True))
     alone = torch.cat([draw_asked(generator, labels[i : i + 1], z[i : i + 1]) for i in range(5)])
     assert torch.allclose(drawn, alone, atol=1e-5)  # no picture depends on its neighbours

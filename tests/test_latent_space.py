@@ -52,10 +52,11 @@ def test_slerp_walks_the_circle_at_even_speed():
 
 
 def test_slerp_is_straight_for_parallel_codes_and_refuses_opposite_ones():
-    a = torch.tensor([0.3, -1.0, 2.0])
-    assert torch.allclose(slerp(a, 2 * a, 0.5), 1.5 * a)
-    with pytest.raises(ValueError, match="opposite"):
-        slerp(a, -a, 0.5)
+    codes = torch.randn(50, 9, generator=torch.Generator().manual_seed(0))
+    for a in (torch.tensor([0.3, -1.0, 2.0]), *codes, *codes.double()):  # the cosine is ±1 but for rounding
+        assert torch.allclose(slerp(a, 3 * a, 0.25), 1.5 * a) and slerp(a, 3 * a, 0.25).dtype == a.dtype
+        with pytest.raises(ValueError, match="opposite"):
+            slerp(a, -1.7 * a, 0.5)
 
 
 def test_active_units_look_at_the_variance_of_the_means_over_the_data():
@@ -65,6 +66,8 @@ def test_active_units_look_at_the_variance_of_the_means_over_the_data():
         [1.0, 0.15, 0.05]
     )  # variances 1, 0.02, 0.0025
     assert active_units(mu) == 2 and active_units(mu + 5) == 2
+    pair = torch.tensor([[0.08], [-0.08]])  # of the variance 2 · 0.08² by N − 1, and half of that by N
+    assert active_units(pair) == 1 and active_units(pair, threshold=0.0129) == 0
     with pytest.raises(ValueError, match="N ≥ 2"):
         active_units(mu[:1])
 
@@ -268,6 +271,16 @@ def test_decoder_step_descends_without_a_code(one_step_down):
     torch.manual_seed(1)
     seen = one_step_down(vae, loss, lambda optimiser: decoder_step(vae, optimiser, x))
     assert torch.isclose(seen["loss"], loss) and not seen["loss"].requires_grad
+
+
+def test_the_pixels_can_start_from_the_mean_image():
+    """Black and white pixels, too, get finite logits."""
+    images = torch.rand(50, 1, 28, 28)
+    images[:, 0, 0], images[:, 0, 1] = 0, 1
+    vae = PixelVAE(latent=3, reach=2, width=8).start_from(images)
+    ink = vae.ink.sigmoid()
+    assert torch.allclose(ink[0, 2:], images.mean(0)[0, 2:], atol=1e-5)
+    assert torch.allclose(ink[0, 0], torch.tensor(0.001)) and torch.allclose(ink[0, 1], torch.tensor(0.999))
 
 
 def test_a_new_encoder_is_new_and_its_own_and_the_rest_is_a_copy():

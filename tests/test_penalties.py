@@ -60,6 +60,7 @@ def test_the_slope_is_taken_between_real_and_fake(shape):
     )
     eps = penalty.sqrt()  # |1 − ε| − 1, squared, is ε²
     assert 0 <= eps.min() < 0.01 and 0.99 < eps.max() <= 1
+    assert torch.allclose(eps, torch.rand(n, generator=random_numbers(), dtype=torch.float64))
     for power in (1, 2, 3, 4):  # the moments of a uniform number, four standard errors
         error = math.sqrt(1 / (2 * power + 1) - 1 / (power + 1) ** 2) / math.sqrt(n)
         assert abs(eps.pow(power).mean() - 1 / (power + 1)) < 4 * error

@@ -170,6 +170,26 @@ def test_a_dead_code_is_put_on_a_vector_and_without_restart_it_stays(double):
     assert quantiser.codes.isfinite().all()
 
 
+def test_a_restarted_code_counts_as_if_it_had_its_equal_share(double):
+    """By hand, with the decay 0.95 that is not given: 5 % of the batch, then dead codes on vectors of the batch."""
+    quantiser, h, k = Quantiser(4, 2), torch.randn(80, 2), torch.tensor([0] * 40 + [1] * 39 + [2])
+    quantiser.counts.copy_(torch.tensor([10.0, 20.0, 2.1, 1.9]))  # dead below 80/(10 · 4) = 2
+    sums = 0.95 * quantiser.sums + 0.05 * torch.stack([h[k == j].sum(0) for j in range(4)])
+    torch.manual_seed(2)
+    assert follow(quantiser, h, k) == 1
+    torch.manual_seed(2)
+    chosen = h[torch.randint(80, (1,))]
+    assert torch.allclose(quantiser.counts, torch.tensor([11.5, 20.95, 2.045, 80 / 4]))
+    assert torch.allclose(quantiser.sums, torch.cat([sums[:3], 20 * chosen]))
+    assert torch.allclose(quantiser.codes, torch.cat([sums[:3] / quantiser.counts[:3, None], chosen]))
+
+
+def test_a_code_without_any_vectors_stays_a_number(double):
+    quantiser, h = Quantiser(3, 2), torch.randn(10, 2)
+    follow(quantiser, h, torch.zeros(10, dtype=torch.long), decay=0.0, restart=False)
+    assert torch.allclose(quantiser.codes, torch.cat([h.mean(0)[None], torch.zeros(2, 2)]))
+
+
 def test_shares_dead_codes_and_perplexity_by_hand():
     """(14.13)"""
     k = torch.tensor([[0] * 60, [1] * 39 + [2] * 20 + [3]])
