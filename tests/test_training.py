@@ -1,5 +1,6 @@
 """The loop, seeds, threads and checkpoints: what is promised when things go well, and when they do not."""
 
+import gc
 import io
 import os
 import pickle
@@ -72,6 +73,52 @@ def test_the_loop_counts_records_and_hands_back():
     assert run.history.last("loss", 2) == pytest.approx(sum(run.history["loss"][-2:]) / 2)
 
 
+def test_the_length_of_a_history_is_that_of_its_longest_curve():
+    history = History()
+    for t in range(3):
+        history.record({"loss": 1.0} | ({"late": 2.0} if t == 2 else {}))
+    assert len(history) == 3 and history == {"loss": [1.0] * 3, "late": [2.0]}
+
+
+def test_one_seed_makes_two_generators():
+    """PyTorch's own and one more, each as if seeded by hand; another seed, other numbers."""
+    for seed in (7, 8):
+        generator = seed_everything(seed)
+        found, torchs = torch.rand(4, generator=generator), torch.rand(4)
+        assert torch.equal(found, torch.rand(4, generator=torch.Generator().manual_seed(seed)))
+        torch.manual_seed(seed)
+        assert torch.equal(torchs, torch.rand(4))
+    assert not torch.equal(torchs, torch.rand(4, generator=seed_everything(7)))
+
+
+@pytest.mark.parametrize("end", ["at the end", "by a break", "by an error"])
+def test_the_bar_is_closed(monkeypatch, end):
+    """A bar that stays open would be drawn again below the next one."""
+    calls = []
+
+    class Bar:
+        def update(self):
+            calls.append("update")
+
+        def close(self):
+            calls.append("close")
+
+    def step(batch):
+        if end == "by an error" and batch == 2:
+            raise KeyboardInterrupt
+        return {"loss": 0.0}
+
+    monkeypatch.setattr("helpers.training.tqdm", lambda **_: Bar())
+    try:
+        for t, _ in train(step, range(9), 3):
+            if end == "by a break" and t == 2:
+                break
+    except KeyboardInterrupt:
+        pass
+    gc.collect()  # a loop that was left by a break is closed when nobody holds it
+    assert calls == ["update"] * (3 if end == "at the end" else 2) + ["close"]
+
+
 def test_an_empty_history_is_still_the_callers():
     history = History()
     assert history and len(history) == 0
@@ -119,6 +166,24 @@ def test_a_resumed_run_equals_an_unbroken_one(tmp_path):
     assert second.history == whole.history
     for a, b in zip(whole.model.parameters(), second.model.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_a_generator_beside_the_batches_and_an_old_history_come_back_as_they_were(tmp_path):
+    generator, history = torch.Generator().manual_seed(5), History(loss=[1.0, 2.0])
+    torch.rand(3, generator=generator)
+    file = save_checkpoint(tmp_path / "run.pt", models={}, generator=generator, history=history)
+    expected, torchs = torch.rand(4, generator=generator), torch.rand(4)
+    other, another = torch.Generator().manual_seed(6), History(loss=[9.0] * 5, accuracy=[0.1])
+    load_checkpoint(file, models={}, generator=other, history=another)
+    assert torch.equal(torch.rand(4, generator=other), expected) and another == {"loss": [1.0, 2.0]}
+    assert torch.equal(torch.rand(4), torchs)
+
+
+@pytest.mark.parametrize("content", [{"weights": {}}, [1, 2], torch.zeros(3)], ids=["dict", "list", "tensor"])
+def test_a_file_that_is_no_checkpoint(tmp_path, content):
+    torch.save(content, tmp_path / "other.pt")
+    with pytest.raises(CheckpointError, match="not a checkpoint of this course: it holds no models"):
+        load_checkpoint(tmp_path / "other.pt", models={"model": nn.Linear(1, 1)})
 
 
 def test_a_missing_checkpoint(tmp_path):
@@ -270,7 +335,8 @@ def test_without_any_limit_the_affinity_counts(tmp_path, monkeypatch):
     (tmp_path / "cpu.max").write_text("max 100000")
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("-1")
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000")
-    assert granted_cpus({"CPU_LIMIT": "nonsense"}, tmp_path) == 6
+    for said in ("nonsense", "0", "-1"):
+        assert granted_cpus({"CPU_LIMIT": said}, tmp_path) == 6
     (tmp_path / "cpu.max").write_text("250000 100000")
     assert granted_cpus({}, tmp_path) == 2
 
