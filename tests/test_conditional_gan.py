@@ -1,6 +1,7 @@
 """The conditional GAN: what reads the label, whose weights move, what its study reached."""
 
 import copy
+import itertools
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ from helpers.gan import (
     update_average,
 )
 from helpers.studies import study
-from helpers.studies.conditional_gan import SEEDS, conditional_run, obedience, within_class
+from helpers.studies.conditional_gan import SEEDS, asked_for, conditional_run, obedience, within_class
 
 
 def small_players():
@@ -171,6 +172,35 @@ def test_the_tools_of_other_generators_work_on_it():
     refresh_statistics(average, average.latent, batches=2)
     z = torch.randn(20, 8, generator=torch.Generator().manual_seed(3))
     assert torch.equal(draw(average, 20, seed=3), draw_asked(average, torch.arange(20) % 10, z))
+
+
+def test_obedience_is_a_share_of_what_was_asked_for(monkeypatch):
+    """With a classifier that reads the class from the first pixel: of three sevens asked for, two were drawn."""
+    labels = torch.tensor([7, 7, 7, *range(7), 8, 9])
+    seen = torch.tensor([7, 1, 7, *range(7), 9, 9])
+    images = (seen / 10)[:, None, None, None].expand(-1, 1, 28, 28)
+    classifier = lambda images: torch.eye(10)[(10 * images[:, 0, 0, 0]).round().long()]  # noqa: E731
+    monkeypatch.setattr("helpers.studies.conditional_gan.digit_classifier", lambda: classifier)
+    expected = torch.ones(10)
+    expected[7], expected[8] = 2 / 3, 0
+    assert torch.allclose(obedience(images, labels), expected)
+
+
+def test_the_spread_within_a_class_is_a_mean_over_its_pairs():
+    torch.manual_seed(0)
+    labels, images = torch.arange(40) % 10, torch.rand(40, 1, 28, 28)
+    for digit, found in enumerate(within_class(images, labels)):
+        of_class = images[labels == digit].flatten(1)
+        pairs = [(a - b).norm() for a, b in itertools.combinations(of_class, 2)]
+        assert torch.isclose(found, torch.stack(pairs).mean())
+
+
+def test_digits_asked_for_come_from_a_noise_of_their_own():
+    generator, state = small_players()[0], torch.get_rng_state()
+    images, labels = asked_for(generator, seed=3)
+    assert torch.equal(labels, torch.arange(10).repeat(200)) and torch.equal(torch.get_rng_state(), state)
+    z = torch.randn(2000, 8, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(images, draw_asked(generator, labels, z))
 
 
 def test_real_digits_are_seen_as_what_they_are():

@@ -16,7 +16,15 @@ from torch.distributions import (
 )
 
 from helpers.studies import study
-from helpers.studies.latent_space import BETAS, WAYS, add_code, curve_run, judged_pixels, strong_decoder
+from helpers.studies.latent_space import (
+    BETAS,
+    WAYS,
+    add_code,
+    curve_run,
+    judged,
+    judged_pixels,
+    strong_decoder,
+)
 from helpers.theory import LinearGaussian, best_diagonal, exact_elbo, fit_ppca
 from helpers.vae import (
     ConditionalVAE,
@@ -432,6 +440,26 @@ def test_ends_that_do_not_fit_get_a_sentence():
 
 
 # The study
+
+
+def test_what_is_judged_is_the_elbo_and_its_parts():
+    """Distortion as a mean of four draws by a generator of their own, KLs sorted; a decoder that is a matrix."""
+    torch.manual_seed(0)
+    x, weight = torch.rand(6, 1, 28, 28).round(), torch.randn(3, 784)
+    mu, log_var = torch.randn(6, 3) * torch.tensor([0.02, 2.0, 0.5]), 0.3 * torch.randn(6, 3)
+    state = torch.get_rng_state()
+    found = judged(lambda z: z @ weight, mu, log_var, x)
+    assert torch.equal(torch.get_rng_state(), state)
+    noise, q = torch.Generator().manual_seed(0), Normal(mu, (log_var / 2).exp())
+    z = [mu + q.stddev * torch.randn(6, 3, generator=noise) for _ in range(4)]
+    likelihood = [Bernoulli(logits=each @ weight).log_prob(x.flatten(1)).sum(1).mean() for each in z]
+    kl = kl_divergence(q, Normal(0.0, 1.0)).mean(0)
+    distortion, rate = -sum(likelihood).item() / 4, kl.sum().item()
+    assert found["distortion"] == pytest.approx(distortion, abs=0.006)
+    assert found["rate"] == pytest.approx(rate, abs=6e-4)
+    assert found["elbo"] == pytest.approx(-distortion - rate, abs=0.006)
+    assert found["active"] == 2 and found["kl"] == pytest.approx(sorted(kl.tolist(), reverse=True), abs=6e-5)
+    assert found["largest variance"] == pytest.approx(mu[:, 1].var().item(), abs=6e-5)
 
 
 def test_rate_rises_and_distortion_falls_for_every_seed():

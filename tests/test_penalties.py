@@ -267,6 +267,29 @@ def test_training_a_critic_leaves_the_rest_alone():
     assert torch.equal(state, torch.get_rng_state())
 
 
+def test_problems_and_places_are_drawn_with_their_generators_alone():
+    """Twice the same and PyTorch's own generator unmoved; two blobs are apart by what is asked, along (0.6, 0.8)."""
+    state = torch.get_rng_state()
+    for make in (lambda: blobs(3.0, 5), lambda: ring_and_centre(5)):
+        (real, fake), again = make(), make()
+        assert torch.equal(real, again[0]) and torch.equal(fake, again[1])
+        where, a_second_time = (between(real, fake, random_numbers(1), n=40) for _ in range(2))
+        assert torch.equal(where, a_second_time)
+    assert torch.equal(torch.get_rng_state(), state)
+    real, fake = blobs(3.0, 5, n=4000)
+    assert torch.allclose(real.mean(0) - fake.mean(0), torch.tensor([1.8, 2.4]), atol=0.01)
+    assert torch.allclose(real.std(0), torch.full((2,), 0.05), rtol=0.05)
+
+
+def test_places_between_lie_on_the_ways_from_one_sample_to_the_other():
+    real, fake = torch.tensor([[1.0, 0.0], [1.0, 1.0]]), torch.tensor([[-1.0, 0.0]])
+    where = between(real, fake, random_numbers(), n=3000)
+    assert torch.equal(where[:3], torch.cat([real, fake]))
+    share = (where[3:, 0] + 1) / 2  # of the way to a real point
+    assert torch.allclose((where[3:, 1] / share).round(), where[3:, 1] / share, atol=1e-3)
+    assert abs(share.mean() - 0.5) < 0.03 and share.min() < 0.01 and share.max() > 0.99
+
+
 # A normalised kernel is not a normalised convolution
 
 
@@ -288,8 +311,9 @@ def as_matrix(layer, shape):
     ids=["dense", "conv", "strided", "transposed"],
 )
 def test_power_iteration_finds_the_largest_singular_value(layer, shape):
-    oracle = torch.linalg.svdvals(as_matrix(layer, shape))[0].item()
+    oracle, state = torch.linalg.svdvals(as_matrix(layer, shape))[0].item(), torch.get_rng_state()
     assert abs(operator_norm(layer, shape) / oracle - 1) < 1e-3
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def normalised(layer):
