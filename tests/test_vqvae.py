@@ -10,7 +10,7 @@ from torch.distributions import Bernoulli, Categorical, kl_divergence
 from torch.nn.functional import one_hot
 
 from helpers.studies import study
-from helpers.studies.vqvae import CODEBOOKS, SEEDS, codebook_run, vqvae_run
+from helpers.studies.vqvae import CODEBOOKS, SEEDS, codebook_run, cosine, until, vqvae_run
 from helpers.vae import (
     VQVAE,
     CodePrior,
@@ -324,6 +324,26 @@ def test_a_step_of_the_prior_descends_the_mean_surprise(one_step_down):
 
 
 # The study
+
+
+class Clock:
+    """CPU time that passes by a quarter of a second at each look."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        self.now += 0.25
+        return self.now
+
+
+def test_a_budget_is_spent_along_a_cosine(monkeypatch):
+    """From 1 to a fiftieth, halfway through at 0.51; two seconds are seven steps, looked at before each."""
+    assert [cosine(done) for done in (0, 1 / 3, 0.5, 1)] == pytest.approx([1, 0.755, 0.51, 0.02])
+    monkeypatch.setattr("helpers.studies.vqvae.time.process_time", Clock())
+    optimiser, rates = torch.optim.SGD([torch.zeros(1)], 9.0), []
+    steps = until(2.0, optimiser, 3.0, lambda: rates.append(optimiser.param_groups[0]["lr"]))
+    assert steps == 7 and rates == pytest.approx([3 * cosine(n / 8) for n in range(1, 8)])
 
 
 def test_the_study_shows_what_was_asked_for():
