@@ -20,6 +20,7 @@ from helpers.metrics import (
     nearest_distance,
     score_digits,
 )
+from helpers.studies.digit_classifier import shifted
 
 
 def test_frechet_distance_against_the_matrix_square_root():
@@ -66,6 +67,18 @@ def test_the_frozen_classifier_reads_digits_and_is_small():
     assert digit_features(images).shape == (500, 64)
     assert not any(p.requires_grad for p in digit_classifier().parameters())
     assert (Path(helpers.__file__).parent / "digit_classifier.npz").stat().st_size <= 500_000
+
+
+def test_it_was_trained_on_images_moved_both_ways():
+    """Up to two pixels, all 25 moves, the whole batch alike."""
+    torch.manual_seed(0)
+    images, seen = torch.zeros(2, 1, 28, 28), set()
+    images[:, 0, 10, 10] = 1
+    for _ in range(300):
+        first, second = shifted(images)[:, 0].nonzero()[:, 1:].tolist()
+        assert first == second
+        seen.add(tuple(first))
+    assert seen == {(row, column) for row in range(8, 13) for column in range(8, 13)}
 
 
 def test_class_shares_of_real_digits_are_even():
