@@ -176,6 +176,9 @@ def test_the_running_mean_is_the_mean_of_neighbours():
     smooth = running_mean(values, 5)
     for place in range(50):
         assert smooth[place] == pytest.approx(values[max(place - 2, 0) : place + 3].mean())
+    even = running_mean(values, 4)  # of an even number there is one more to the right
+    assert even[10] == pytest.approx(values[9:13].mean()) and even[0] == pytest.approx(values[:3].mean())
+    assert even[49] == pytest.approx(values[48:].mean())
     assert running_mean([3.0, 4.0], 1) == pytest.approx([3, 4])
     assert running_mean([3.0, 4.0], 100) == pytest.approx([3.5, 3.5])
     assert running_mean(np.full(9, 2.0), 4) == pytest.approx(np.full(9, 2.0))  # no drop at the ends
