@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -57,6 +58,25 @@ def log_of(early=None, **late):
 )
 def test_each_threshold_from_both_sides(late, expected):
     assert diagnose(log_of(**late), 2.15) == expected
+
+
+def test_the_six_signs_by_hand():
+    """Of 26 records the last eight, with NumPy: maxima, medians, and variances divided by their number."""
+    numbers = np.random.default_rng(0)
+    log = {name: numbers.uniform(0.5, 2, 26).tolist() for name in GOOD}
+    for name in ("g_gradient", "largest"):
+        log[name][17], log[name][18] = 9.0, 4.0  # one too early, and the first that counts
+    late = {name: np.array(values[18:]) for name, values in log.items()}
+    assert signs(log, 2.5) == pytest.approx(
+        {
+            "gradient": 4.0,
+            "reach": 4.0 / 2.5,
+            "reach moved": (4.0 - late["largest"].min()) / 4.0,
+            "wander": np.sqrt(late["x"].var() + late["y"].var()),
+            "good": np.median(late["good"]),
+            "modes": np.median(late["modes"]),
+        }
+    )
 
 
 def test_only_the_last_third_is_read():
