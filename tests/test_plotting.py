@@ -153,6 +153,7 @@ def test_a_hundred_digits_stay_small():
         (torch.full((1, 1, 28, 28), torch.nan), "NaN or infinity"),
         (-torch.ones(1, 1, 28, 28), r"from -1.00 to -1.00, and ink from 0 to 1: .*\(x \+ 1\) / 2"),
         (255 * torch.ones(1, 1, 28, 28), "ink from 0 to 1"),
+        (torch.full((1, 1, 28, 28), 1.01), r"to 1.01, and ink from 0 to 1"),
     ],
 )
 def test_images_that_cannot_be_drawn_get_one_sentence(images, sentence):
