@@ -393,6 +393,14 @@ def test_the_explorer_goes_along_one_dimension():
     ]
     switch.value = "one dimension"
     assert shown((plane, single, morph)) == [False, True, False]
+    page = frame.picture.image().convert("L")
+    for row, inks in enumerate((([0, 0.5], [1, 0.5]), ([0.5, 0], [0.5, 1]), ([0.5, 0.5], [0.5, 0.5]))):
+        for column, expected in zip(
+            (0, 12), inks, strict=True
+        ):  # a row for each dimension, the others at rest
+            x, y = 270 + 28 * column + 14, 152 + 28 * row
+            found = [1 - page.getpixel((2 * x, 2 * (y + down))) / 255 for down in (21, 7)]
+            assert found == pytest.approx(expected, abs=0.05)
     choice, slider = single.children
     assert choice.options == (("z₁", 0), ("z₂", 1), ("z₃", 2)) and slider.description == "z₁"
     slider.value = 3

@@ -255,6 +255,35 @@ def test_clipping_falls_short_of_a_cone(seed):
     assert ratio("ring", seed, penalty=100, steps=1000) / steepest(net, where) > 0.95
 
 
+@pytest.mark.parametrize(("penalty", "clip"), [(10.0, None), (0.0, 0.02)])
+def test_training_a_critic_by_hand(penalty, clip):
+    """Two steps at the same draws: E f(fake) − E f(real) + λ E(|∇f| − 1)², or both ends clipped; then its value."""
+    real, fake = blobs(1.0, 0)
+    net, noise = critic(2, 0), random_numbers(3)
+    twin = train_critic(copy.deepcopy(net), real, fake, random_numbers(3), penalty, clip, steps=2, batch=16)
+    optimiser = torch.optim.Adam(net.parameters(), 2e-3, betas=(0.5, 0.9))
+    for rate in (2e-3, 1e-3):
+        optimiser.param_groups[0]["lr"] = rate
+        a, b = (x[torch.randint(512, (16,), generator=noise)] for x in (real, fake))
+        loss = (net(b) - net(a)).mean()
+        if penalty:
+            eps = torch.rand(16, generator=noise)[:, None]
+            x = (eps * a + (1 - eps) * b).requires_grad_()
+            (slope,) = torch.autograd.grad(net(x).sum(), x, create_graph=True)
+            loss = loss + penalty * (slope.norm(dim=1) - 1).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        if clip is not None:
+            for weight in net.parameters():
+                weight.data.clamp_(-clip, clip)
+    for p, q in zip(net.parameters(), twin.parameters(), strict=True):
+        assert torch.allclose(p, q, atol=1e-6)
+    if clip is not None:
+        assert min(p.min().item() for p in twin.parameters()) == pytest.approx(-clip)
+    assert critic_value(twin, real, fake) == pytest.approx((twin(real).mean() - twin(fake).mean()).item())
+
+
 def test_training_a_critic_leaves_the_rest_alone():
     real, fake = blobs(1.0, 0)
     before, state = (real.clone(), fake.clone()), torch.get_rng_state()
