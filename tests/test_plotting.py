@@ -214,6 +214,10 @@ def test_a_density_is_drawn_where_it_is(figures):
     density_plot(log_prob, ALT, limits=(-2, 2, -5, 3), points=centre[None])
     axes, scale = figures[0].axes
     assert axes.get_xlim() == (-2, 2) and axes.get_ylim() == (-5, 3)
+    corners = np.concatenate(
+        [path.vertices for path in axes.collections[0].get_paths() if len(path.vertices)]
+    )
+    assert corners.min(0).tolist() == [-2, -5] and corners.max(0).tolist() == [2, 3]  # nothing is left white
     assert scale.get_ylim() == pytest.approx((0, 1), abs=0.1)  # the density, not its logarithm
     top_level = axes.collections[0].get_paths()[-1].vertices  # of the highest band
     assert top_level.mean(axis=0) == pytest.approx([1, -2], abs=0.1)
