@@ -1,5 +1,6 @@
 """The one training loop, seeds, threads and checkpoints that every notebook shares."""
 
+import copy
 import math
 import os
 import pickle
@@ -248,7 +249,7 @@ def load_checkpoint(
     state = read_safely(path)
     if not isinstance(state, dict) or "models" not in state:
         raise CheckpointError(f"{path} is not a checkpoint of this course: it holds no models.")
-    before = _state(models, optimisers, batches, generator, None)
+    before = copy.deepcopy(_state(models, optimisers, batches, generator, None))
     try:
         _put_back(state, models, optimisers, batches, generator)
     except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as reason:

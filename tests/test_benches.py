@@ -67,6 +67,15 @@ def test_one_half_earns_minus_log_4_and_the_machine_climbs_nearly_to_the_ceiling
     assert bench.gap() < 0.06
 
 
+def test_d_stays_away_from_0_and_1_where_its_logarithms_would_run_away():
+    """By climbing and by a jump, where p and q hardly meet; the value stays a number."""
+    for go in (lambda bench: [bench.climb() for _ in range(60)], DivergenceBench.jump):
+        bench = DivergenceBench(mean=3.0, std=0.3)
+        go(bench)
+        assert bench.levels.min().item() == pytest.approx(0.01) and bench.levels.max().item() <= 0.99
+        assert math.isfinite(bench.value()) and math.isfinite(bench.gap())
+
+
 def test_the_ceiling_is_minus_log_4_where_the_generator_is_the_data():
     bench = DivergenceBench()
     bench.move_q(-1.0, 1.0)
@@ -130,10 +139,11 @@ def test_e_and_m_steps_climb_to_the_top_and_a_narrow_family_does_not():
 
 
 def test_m_step_is_the_top_of_the_drawn_parabola():
-    bench = ElboBench(mean=1.2, std=0.5)
-    top = bench.THETAS[bench.bound_curve().argmax()].item()
-    bench.m_step()
-    assert abs(bench.theta - top) <= (bench.THETAS[1] - bench.THETAS[0]).item()
+    for mean, std in ((1.2, 0.5), (0.9, 1.3), (-2.0, 0.2)):
+        bench = ElboBench(mean=mean, std=std)
+        top = bench.THETAS[bench.bound_curve().argmax()].item()
+        bench.m_step()
+        assert abs(bench.theta - top) <= (bench.THETAS[1] - bench.THETAS[0]).item()
 
 
 def test_its_sliders_buttons_and_box():
@@ -147,6 +157,10 @@ def test_its_sliders_buttons_and_box():
     assert mean.value == pytest.approx(1.2) and std.value == pytest.approx(0.8)
     press(frame, "M-step")
     assert theta.value == pytest.approx(2 * 1.2 / (1.2**2 + 0.8**2), abs=0.01)
+    before = drawn(frame)
+    mean.value = -1.0  # after a button, too, the sliders are the reader's
+    assert drawn(frame) != before
+    press(frame, "E-step")
     (box,) = (w for w in widgets_in(frame.box) if isinstance(w, ipywidgets.Checkbox))
     box.value = True
     assert std.disabled and std.value == pytest.approx(NARROW)

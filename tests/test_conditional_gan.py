@@ -1,6 +1,7 @@
 """The conditional GAN: what reads the label, whose weights move, what its study reached."""
 
 import copy
+import itertools
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ from helpers.gan import (
     update_average,
 )
 from helpers.studies import study
-from helpers.studies.conditional_gan import SEEDS, conditional_run, obedience, within_class
+from helpers.studies.conditional_gan import SEEDS, asked_for, conditional_run, obedience, within_class
 
 
 def small_players():
@@ -90,6 +91,7 @@ def test_the_logit_is_a_verdict_and_a_projection():
     )
     assert discriminator(x, y).shape == (12,)
     assert torch.allclose(discriminator(x, y), by_hand, atol=1e-5)
+    assert abs(discriminator.directions.weight.std() - 0.02) < 0.001  # so that all classes start much alike
     other = (y + 1) % 10
     difference = ((discriminator.directions(y) - discriminator.directions(other)) * h).sum(1)
     assert torch.allclose(discriminator(x, y) - discriminator(x, other), difference, atol=1e-5)
@@ -110,13 +112,15 @@ def test_the_step_is_one_of_d_and_one_of_g_by_hand():
     generator, discriminator = small_players()
     hand_g, hand_d = copy.deepcopy(generator), copy.deepcopy(discriminator)
     real, labels = some_digits()
+    for p in (*generator.parameters(), *discriminator.parameters()):
+        p.grad = torch.full_like(p, 7.0)  # left from before
     torch.manual_seed(1)
     measured = conditional_step(
-        generator, discriminator, *optimisers(generator, discriminator), (real, labels)
+        generator, discriminator, *optimisers(generator, discriminator, 0.1, 0.1), (real, labels)
     )
     torch.manual_seed(1)
     z = torch.randn(2, 12, 8)
-    g_optimiser, d_optimiser = optimisers(hand_g, hand_d)
+    g_optimiser, d_optimiser = optimisers(hand_g, hand_d, 0.1, 0.1)
     logits = hand_d(torch.cat([real, hand_g(z[0], labels).detach()]), torch.cat([labels, labels]))
     d_loss = discriminator_loss(logits[:12], logits[12:]).mean()
     d_loss.backward()
@@ -148,13 +152,14 @@ def test_d_is_thawed_even_if_the_generator_breaks():
     assert all(p.requires_grad for p in discriminator.parameters())
 
 
-def test_drawing_on_request_leaves_the_run_as_it_was():
-    generator, _ = small_players()
+@pytest.mark.parametrize("training", [True, False])
+def test_drawing_on_request_leaves_the_run_as_it_was(training):
+    generator = small_players()[0].train(training)
     z, labels, state = torch.randn(5, 8), torch.tensor([7, 7, 7, 0, 1]), torch.get_rng_state()
     buffers = [b.clone() for b in generator.buffers()]
     drawn = draw_asked(generator, labels, z)
     assert drawn.min() >= 0 and drawn.max() <= 1 and not drawn.requires_grad
-    assert generator.training and torch.equal(torch.get_rng_state(), state)
+    assert generator.training is training and torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(a, b) for a, b in zip(buffers, generator.buffers(), strict=True))
     alone = torch.cat([draw_asked(generator, labels[i : i + 1], z[i : i + 1]) for i in range(5)])
     assert torch.allclose(drawn, alone, atol=1e-5)  # no picture depends on its neighbours
@@ -167,6 +172,35 @@ def test_the_tools_of_other_generators_work_on_it():
     refresh_statistics(average, average.latent, batches=2)
     z = torch.randn(20, 8, generator=torch.Generator().manual_seed(3))
     assert torch.equal(draw(average, 20, seed=3), draw_asked(average, torch.arange(20) % 10, z))
+
+
+def test_obedience_is_a_share_of_what_was_asked_for(monkeypatch):
+    """With a classifier that reads the class from the first pixel: of three sevens asked for, two were drawn."""
+    labels = torch.tensor([7, 7, 7, *range(7), 8, 9])
+    seen = torch.tensor([7, 1, 7, *range(7), 9, 9])
+    images = (seen / 10)[:, None, None, None].expand(-1, 1, 28, 28)
+    classifier = lambda images: torch.eye(10)[(10 * images[:, 0, 0, 0]).round().long()]  # noqa: E731
+    monkeypatch.setattr("helpers.studies.conditional_gan.digit_classifier", lambda: classifier)
+    expected = torch.ones(10)
+    expected[7], expected[8] = 2 / 3, 0
+    assert torch.allclose(obedience(images, labels), expected)
+
+
+def test_the_spread_within_a_class_is_a_mean_over_its_pairs():
+    torch.manual_seed(0)
+    labels, images = torch.arange(40) % 10, torch.rand(40, 1, 28, 28)
+    for digit, found in enumerate(within_class(images, labels)):
+        of_class = images[labels == digit].flatten(1)
+        pairs = [(a - b).norm() for a, b in itertools.combinations(of_class, 2)]
+        assert torch.isclose(found, torch.stack(pairs).mean())
+
+
+def test_digits_asked_for_come_from_a_noise_of_their_own():
+    generator, state = small_players()[0], torch.get_rng_state()
+    images, labels = asked_for(generator, seed=3)
+    assert torch.equal(labels, torch.arange(10).repeat(200)) and torch.equal(torch.get_rng_state(), state)
+    z = torch.randn(2000, 8, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(images, draw_asked(generator, labels, z))
 
 
 def test_real_digits_are_seen_as_what_they_are():

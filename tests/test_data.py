@@ -1,9 +1,12 @@
 """Data: splits, binarisation, points with known densities, batches."""
 
+import math
 import urllib.error
 
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import map_coordinates
 
 from helpers.data import (
     batches,
@@ -57,18 +60,27 @@ def test_without_a_network_the_60000_fall_back_to_the_5000(monkeypatch):
 
 
 def test_the_full_set_has_its_own_test_images(monkeypatch):
-    import numpy as np
-
-    pixels = np.zeros((70_000, 784), np.uint8)
-    pixels[60_000:] = 255
-    monkeypatch.setattr(digits, "_openml", lambda: (pixels, np.arange(70_000) % 10))
-    sizes = {}
+    pixels, rows = np.zeros((70_000, 784), np.uint8), np.arange(70_000)
+    pixels[:, 0], pixels[:, 1], pixels[:, 2] = (
+        rows // 2**16,
+        rows // 256 % 256,
+        rows % 256,
+    )  # each tells its number
+    monkeypatch.setattr(digits, "_openml", lambda: (pixels, rows % 10))
+    found = {}
     for split in ("train", "validation", "test"):
         images, labels = load_digits(split, full=True)
-        sizes[split] = len(images)
-        assert images.max() == (1 if split == "test" else 0)
-        assert labels.unique().numel() == 10
-    assert sizes == {"train": 55_000, "validation": 5_000, "test": 10_000}
+        number = (255 * images[:, 0, 0, :3]).round().long() @ torch.tensor([2**16, 256, 1])
+        assert torch.equal(number % 10, labels)
+        assert labels.bincount().tolist() == [len(labels) // 10] * 10
+        found[split] = set(number.tolist())
+    assert {split: len(each) for split, each in found.items()} == {
+        "train": 55_000,
+        "validation": 5_000,
+        "test": 10_000,
+    }
+    assert found["test"] == set(range(60_000, 70_000))
+    assert found["train"] | found["validation"] == set(range(60_000))
 
 
 def test_binarised_images_are_bernoulli_draws_by_a_published_seed():
@@ -86,6 +98,7 @@ def test_binarised_images_are_bernoulli_draws_by_a_published_seed():
         (torch.zeros(3, 784), "shape"),
         (torch.zeros(0, 1, 28, 28), "no images"),
         (torch.full((2, 1, 28, 28), -1.0), "rescale"),
+        (torch.full((2, 1, 28, 28), 1.01), "rescale"),
         (torch.full((2, 1, 28, 28), float("nan")), "rescale"),
     ],
 )
@@ -115,6 +128,25 @@ def test_densities_integrate_to_one(points):
         [points.log_prob(rows).exp() for rows in torch.cartesian_prod(line, line).split(200_000)]
     )
     assert density.sum() * (line[1] - line[0]) ** 2 == pytest.approx(1, abs=1e-3)
+
+
+def test_centres_lie_where_they_are_said_to():
+    """Evenly on a circle; on a lattice around the origin; along two turns, neighbours nearly equally far apart."""
+    angles = [2 * math.pi * k / 8 for k in range(8)]
+    circle = torch.tensor([[2 * math.cos(a), 2 * math.sin(a)] for a in angles])
+    assert torch.allclose(ring().centres, circle, atol=1e-6)
+    lattice = torch.tensor([[x, y] for x in (-2.0, 0.0, 2.0) for y in (-2.0, 0.0, 2.0)])
+    assert torch.equal(grid(side=3, spacing=2.0).centres, lattice)
+    centres = spiral().centres
+    assert centres[0].norm() == 0 and torch.allclose(centres[-1], torch.tensor([2.0, 0.0]), atol=1e-5)
+    gaps = centres.diff(dim=0).norm(dim=1)[10:]
+    assert gaps.max() < 1.1 * gaps.min()
+
+
+def test_a_generator_of_their_own_draws_the_same_samples():
+    state = torch.get_rng_state()
+    first, second = (ring().sample(20, torch.Generator().manual_seed(4)) for _ in range(2))
+    assert torch.equal(first, second) and torch.equal(torch.get_rng_state(), state)
 
 
 def test_samples_follow_the_density():
@@ -186,6 +218,24 @@ def test_jitter_moves_a_share_of_the_images_a_little_and_leaves_the_rest():
     ).abs().max() < 0.3  # hardly any ink is lost
     torch.manual_seed(0)
     assert torch.equal(jitter(images, share=0.3), moved)
+
+
+def test_jitter_turns_stretches_and_shifts_by_what_was_drawn():
+    """Each image by its own four numbers, and by SciPy's interpolation."""
+    images = load_digits("train")[0][:4]
+    torch.manual_seed(0)
+    moved = jitter(images, share=0.75, turn=0.4, stretch=0.2, shift=3.0)
+    torch.manual_seed(0)
+    draws = (2 * torch.rand(4, 3) - 1).T.tolist()
+    y, x = np.mgrid[:28, :28] - 13.5  # around the middle of the image
+    for image, found, (angle, size, across, down) in zip(images, moved[:3], draws, strict=False):
+        cosine, sine = (math.cos(0.4 * angle), math.sin(0.4 * angle))
+        factor = 1 + 0.2 * size
+        from_x = factor * (cosine * x - sine * y) + 3 * across + 13.5
+        from_y = factor * (sine * x + cosine * y) + 3 * down + 13.5
+        by_hand = map_coordinates(image[0].numpy(), [from_y, from_x], order=1, mode="grid-constant")
+        assert np.abs(found[0].numpy() - by_hand).max() < 1e-4
+    assert torch.equal(moved[3], images[3])
 
 
 def test_jitter_shifts_by_pixels():

@@ -2,12 +2,25 @@
 
 import json
 
+import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from helpers.data import ring
 from helpers.diagnosis import DIAGNOSES, diagnose, signs
 from helpers.studies import RESULTS, study
-from helpers.studies.logs import ANONYMOUS, RECIPES, RECORDS, SEEDS, largest_of_data, made, recipe_of
+from helpers.studies.logs import (
+    ANONYMOUS,
+    RECIPES,
+    RECORDS,
+    SEEDS,
+    gradient_norm,
+    largest_of_data,
+    look,
+    made,
+    recipe_of,
+)
 
 GOOD = {"g_gradient": 2.0, "modes": 8, "good": 0.9, "x": 0.0, "y": 0.0, "largest": 2.1}
 
@@ -45,6 +58,25 @@ def log_of(early=None, **late):
 )
 def test_each_threshold_from_both_sides(late, expected):
     assert diagnose(log_of(**late), 2.15) == expected
+
+
+def test_the_six_signs_by_hand():
+    """Of 26 records the last eight, with NumPy: maxima, medians, and variances divided by their number."""
+    numbers = np.random.default_rng(0)
+    log = {name: numbers.uniform(0.5, 2, 26).tolist() for name in GOOD}
+    for name in ("g_gradient", "largest"):
+        log[name][17], log[name][18] = 9.0, 4.0  # one too early, and the first that counts
+    late = {name: np.array(values[18:]) for name, values in log.items()}
+    assert signs(log, 2.5) == pytest.approx(
+        {
+            "gradient": 4.0,
+            "reach": 4.0 / 2.5,
+            "reach moved": (4.0 - late["largest"].min()) / 4.0,
+            "wander": np.sqrt(late["x"].var() + late["y"].var()),
+            "good": np.median(late["good"]),
+            "modes": np.median(late["modes"]),
+        }
+    )
 
 
 def test_only_the_last_third_is_read():
@@ -93,6 +125,24 @@ def test_the_anonymous_logs_say_nothing_of_their_making():
     for letter, entry in content["anonymous"].items():
         assert entry.keys() == {"log", "points"}
         assert diagnose(entry["log"], content["settings"]["largest_of_data"]) == ANONYMOUS[letter][0]
+
+
+def test_what_a_record_says_of_the_fakes_and_of_the_gradient():
+    """The largest coordinate in size may be a negative one; the gradient's length is that of all of them."""
+    points = torch.cat([ring().centres[:1].expand(300, 2), torch.tensor([[-3.0, 0.5]]).expand(200, 2)])
+
+    class Draws(nn.Module):
+        latent = 2
+
+        def forward(self, z):
+            return points
+
+    assert look(Draws()) == pytest.approx(
+        {"modes": 1, "good": 0.6, "x": 0.0, "y": 0.2, "largest": 3.0}, abs=1e-6
+    )
+    layer = nn.Linear(3, 2)
+    layer.weight.grad, layer.bias.grad = torch.full((2, 3), 2.0), torch.tensor([0.0, 5.0])
+    assert gradient_norm(layer) == pytest.approx(7.0)
 
 
 @pytest.mark.parametrize("kind", ["healthy", "oscillation", "vanishing gradient", "range too small"])

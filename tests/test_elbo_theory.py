@@ -45,7 +45,13 @@ def near(samples, exact, errors=4.0):
 
 def test_samples_of_the_model_have_its_mean_and_covariance(model):
     """(10.1): 400,000 draws; the second moments within five standard errors."""
+    state = torch.get_rng_state()
     x, z = model.sample(400_000, torch.Generator().manual_seed(0))
+    noise = torch.Generator().manual_seed(0)
+    assert torch.equal(z, torch.randn(400_000, SIZE, generator=noise, dtype=torch.float64))
+    rest = torch.randn(400_000, D, generator=noise, dtype=torch.float64)
+    assert torch.allclose(x, z @ model.weight.T + model.bias + 0.7 * rest)
+    assert torch.equal(torch.get_rng_state(), state)
     assert x.dtype == torch.float64 and (z.T.cov() - torch.eye(SIZE)).abs().max() < 0.01
     cov = model.weight @ model.weight.T + model.std**2 * torch.eye(D, dtype=torch.float64)
     assert ((x.T.cov() - cov).abs() < 5 * cov.diagonal().max() * math.sqrt(2 / 400_000)).all()

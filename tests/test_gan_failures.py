@@ -20,7 +20,7 @@ from helpers.gan import (
     wasserstein_generator,
 )
 from helpers.studies import RESULTS, study
-from helpers.studies.collapse import GAMES, LOSSES, SEEDS, forward_kl, game, reverse_kl
+from helpers.studies.collapse import GAMES, LOSSES, SEEDS, forward_kl, game, reverse_kl, with_r1
 from helpers.theory import (
     dirac_alternating,
     dirac_eigenvalues,
@@ -95,6 +95,15 @@ def test_two_losses_descend_the_two_kls():
         error = terms.std(0) / math.sqrt(n)
         assert ((terms.mean(0) - kl_gradient).abs() < 4 * error).all()
         assert (kl_gradient.abs() > 20 * error).all()
+
+
+def test_r1_adds_half_its_weight_times_the_squared_slope_at_the_real_points():
+    torch.manual_seed(0)
+    discriminator, real = PointDiscriminator(), torch.randn(5, 2, requires_grad=True)
+    logits, fake_logits = discriminator(real), torch.randn(5)
+    (slope,) = torch.autograd.grad(logits.sum(), real)
+    expected = -logits.sigmoid().log() - (-fake_logits).sigmoid().log() + 0.35 * slope.square().sum(1)
+    assert torch.allclose(with_r1(discriminator, real, 0.7, logits, fake_logits), expected)
 
 
 def test_the_study_names_what_it_played():

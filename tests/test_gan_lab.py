@@ -5,6 +5,7 @@ import pytest
 import torch
 from test_widgets import page, press, widgets_in
 
+from helpers.metrics import js_from_samples
 from helpers.widgets import GanLab, LiveFrame, gan_lab
 from helpers.widgets.gan_lab import DATA, LOSSES, PRESETS
 
@@ -70,6 +71,69 @@ def test_every_data_set_and_loss_can_be_played(data, loss):
         lab.round()
     assert lab.picture(ALT).alt == ALT
     assert "3 rounds" in lab.sentence() and f"of {len(lab.data.centres)} modes" in lab.sentence()
+
+
+@pytest.fixture
+def leaning():
+    """A lab whose D is a plane, its logit x₁ + 5 x₂, so that the picture can be told by hand."""
+    lab = GanLab(loss="hinge")
+    lab.discriminator = lambda points: points @ torch.tensor([1.0, 5.0])
+    return lab
+
+
+def test_the_heat_is_d_at_its_place(leaning):
+    """Upwards and to the right the logit grows, corner by corner."""
+    leaning.picture(ALT)
+    heat = torch.as_tensor(leaning._heat.get_array())
+    corners = torch.tensor([[-3.0 + 15, 3 + 15], [-3 - 15, 3 - 15]]).sigmoid()  # above, below
+    assert torch.allclose(heat[[0, 0, -1, -1], [0, -1, 0, -1]].view(2, 2), corners, atol=1e-6)
+    assert list(leaning._heat.get_extent()) == [-3, 3, -3, 3] and leaning._heat.origin == "upper"
+
+
+def test_arrows_are_cut_and_not_turned(leaning, monkeypatch):
+    """A long push becomes an arrow of 0.6, a shorter one 0.6 of itself, and none stays none."""
+    pushes = torch.zeros(60, 2)
+    pushes[0], pushes[1] = torch.tensor([3.0, -4.0]), torch.tensor([0.0, 0.5])
+    monkeypatch.setattr(leaning, "pushes", lambda fake: pushes)
+    leaning.picture(ALT)
+    arrows = torch.stack([torch.as_tensor(leaning._arrows.U), torch.as_tensor(leaning._arrows.V)], 1)
+    expected = torch.zeros(60, 2)
+    expected[0], expected[1] = torch.tensor([0.36, -0.48]), torch.tensor([0.0, 0.3])
+    assert torch.allclose(arrows.float(), expected, atol=1e-6)
+
+
+def test_curves_show_the_last_rounds_alone(leaning):
+    leaning.rounds = 1000
+    for at in (650, 700, 701, 999):
+        leaning.curves["D"].append((at, at / 1000))
+    leaning.picture(ALT)
+    assert leaning._lines["D"].get_xydata().tolist() == [[-299, 0.701], [-1, 0.999]]
+    assert leaning._lines["JS"].get_xdata().tolist() == [0]
+
+
+def test_the_null_level_is_of_two_samples_as_large_as_those_of_the_estimate():
+    lab, noise = GanLab(data="grid of 9", seed=5), torch.Generator().manual_seed(5)
+    first, second = (DATA["grid of 9"]().sample(1000, noise) for _ in range(2))
+    assert lab.null == js_from_samples(first, second)
+
+
+def test_a_rate_set_by_hand_is_that_of_its_optimiser(monkeypatch):
+    """And what the lab itself puts on the sliders is no hand."""
+    lab = GanLab()
+    lab.set_rates(0.01, 0.02)
+    assert lab.g_optimiser.param_groups[0]["lr"] == 0.01 and lab.d_optimiser.param_groups[0]["lr"] == 0.02
+    asked = []
+    monkeypatch.setattr(GanLab, "set_rates", lambda lab, *rates: asked.append(rates))
+    monkeypatch.setattr(GanLab, "round", lambda lab: None)  # nobody needs the 800 rounds of the still picture
+    monkeypatch.setattr(GanLab, "estimate", lambda lab: lab.curves["JS"].append((0, 0.1)))
+    frame = gan_lab(ALT)
+    g_rate, d_rate = (w for w in widgets_in(frame.box) if isinstance(w, ipywidgets.FloatLogSlider))
+    assert not asked
+    g_rate.value = 0.005
+    d_rate.value = 0.02
+    assert asked == [(0.005, pytest.approx(3e-3)), (0.005, 0.02)]
+    press(frame, "Reset")
+    assert len(asked) == 2 and g_rate.value == pytest.approx(3e-3)
 
 
 def test_the_null_level_stands_beside_the_estimate():

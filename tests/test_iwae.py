@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import statistics
 
 import pytest
 import torch
@@ -118,6 +119,9 @@ def test_signal_to_noise_of_known_numbers():
     gradients = 3 + 2 * noise(100_000, 1)
     assert abs(signal_to_noise(gradients).item() - 1.5) < 0.02
     assert signal_to_noise(-gradients) > 0
+    few = torch.tensor([[1.0, 2.0], [3.0, -2.0], [5.0, -3.0]])
+    by_hand = [abs(statistics.mean(each)) / statistics.stdev(each) for each in few.T.tolist()]
+    assert signal_to_noise(few).tolist() == pytest.approx(by_hand)
 
 
 def test_the_second_form_of_the_gradient_has_the_same_mean_and_a_signal_that_rises(setting):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from helpers.data import grid
 from helpers.gan import gradient_norm_squared
 from helpers.plotting import Picture
 from helpers.studies import study
@@ -13,6 +14,7 @@ from helpers.studies.league import (
     SEEDS,
     Game,
     NormalisedDiscriminator,
+    judge,
     league_run,
     operations,
     rounds_for,
@@ -20,6 +22,7 @@ from helpers.studies.league import (
     summary,
     tries,
 )
+from helpers.theory import wasserstein_exact
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -72,6 +75,58 @@ def test_what_bounds_the_slope_is_added_and_nothing_else():
             assert added.shape == (128,) and added.max() > 0
         else:
             assert added == 0
+
+
+@pytest.mark.parametrize("entrant", ENTRANTS)
+def test_each_step_descends_its_own_loss(entrant):
+    """By hand at the same draws: D's loss of real and fake points with what bounds its slope; G's, through that D."""
+    game, strength = Game(entrant, 1.0, 1.0, 1, strength=0.3), 0.3
+    d_loss, g_loss, bound, _ = ENTRANTS[entrant]
+    if bound == "spectral":  # its vectors move in training mode, at each look
+        game.discriminator.eval()
+    for player in (game.discriminator, game.generator):
+        for p in player.parameters():
+            p.grad = torch.full_like(p, 7.0)  # left from before
+    game.d_optimiser = torch.optim.SGD(game.discriminator.parameters(), 0.1)
+    game.g_optimiser = torch.optim.SGD(game.generator.parameters(), 0.1)
+    for step in (game.d_step, game.g_step):
+        state, d, g = torch.get_rng_state(), game.discriminator, game.generator
+        if step == game.d_step:
+            real, fake = game.data.sample(128), g(torch.randn(128, 2)).detach()
+            loss = (d_loss(d(real), d(fake)) + game.bounded(real, fake)).mean()
+        else:
+            fake_logits = d(g(torch.randn(128, 2)))
+            paired = "relativistic" in entrant
+            loss = g_loss(fake_logits, d(game.data.sample(128))) if paired else g_loss(fake_logits)
+        weights = [*(d if step == game.d_step else g).parameters()]
+        by_hand = torch.autograd.grad(loss.mean(), weights)
+        expected = [p - 0.1 * gradient for p, gradient in zip(weights, by_hand, strict=True)]
+        if bound == "clip" and step == game.d_step:
+            expected = [each.clamp(-strength, strength) for each in expected]
+        torch.set_rng_state(state)
+        step()
+        for p, each in zip(weights, expected, strict=True):
+            assert torch.allclose(p, each, atol=1e-6)
+        assert all(p.requires_grad for p in d.parameters())
+
+
+def test_each_player_has_its_own_rate_and_both_fall_late():
+    game = Game("hinge", 1e-3, 5e-3, 2)
+    for done, factor in ((0.0, 1.0), (0.75, 0.51)):
+        game.round(done)
+        rates = [optimiser.param_groups[0]["lr"] for optimiser in (game.g_optimiser, game.d_optimiser)]
+        assert rates == pytest.approx([1e-3 * factor, 5e-3 * factor])
+
+
+def test_counting_and_judging_leave_the_runs_random_numbers_alone():
+    """Counted anew, and twice the same; the fresh points to which W₁ is taken have a generator of their own."""
+    points, state = grid().sample(50, torch.Generator().manual_seed(1)), torch.get_rng_state()
+    operations.cache_clear()
+    operations("hinge", 1)
+    first = judge(points, seed=3)
+    assert torch.equal(torch.get_rng_state(), state) and judge(points, seed=3) == first
+    fresh = grid().sample(50, torch.Generator().manual_seed(10_003))
+    assert first["w1"] == pytest.approx(wasserstein_exact(points, fresh).item(), abs=6e-4)
 
 
 def test_the_normalised_discriminator_keeps_its_slope():

@@ -10,6 +10,7 @@ import torch
 import helpers
 from helpers.data import load_digits, ring
 from helpers.metrics import (
+    DigitScore,
     class_shares,
     digit_classifier,
     digit_features,
@@ -19,6 +20,7 @@ from helpers.metrics import (
     nearest_distance,
     score_digits,
 )
+from helpers.studies.digit_classifier import shifted
 
 
 def test_frechet_distance_against_the_matrix_square_root():
@@ -45,6 +47,14 @@ def test_frechet_distance_of_a_shift_and_of_a_stretch():
     )
 
 
+def test_frechet_distance_of_features_in_single_precision_that_lie_far_out():
+    """Their covariances are differences of large numbers: the answer is that of the same numbers in float64."""
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(200, 3, generator=generator) + 3000 for _ in range(2))
+    exact = frechet_distance(a.double(), b.double())
+    assert exact > 0.01 and frechet_distance(a, b) == pytest.approx(exact, rel=1e-9)
+
+
 @pytest.mark.parametrize("shape", [(1, 4), (5, 3), (5,)])
 def test_features_of_a_wrong_shape(shape):
     with pytest.raises(ValueError, match="Features must be"):
@@ -57,6 +67,18 @@ def test_the_frozen_classifier_reads_digits_and_is_small():
     assert digit_features(images).shape == (500, 64)
     assert not any(p.requires_grad for p in digit_classifier().parameters())
     assert (Path(helpers.__file__).parent / "digit_classifier.npz").stat().st_size <= 500_000
+
+
+def test_it_was_trained_on_images_moved_both_ways():
+    """Up to two pixels, all 25 moves, the whole batch alike."""
+    torch.manual_seed(0)
+    images, seen = torch.zeros(2, 1, 28, 28), set()
+    images[:, 0, 10, 10] = 1
+    for _ in range(300):
+        first, second = shifted(images)[:, 0].nonzero()[:, 1:].tolist()
+        assert first == second
+        seen.add(tuple(first))
+    assert seen == {(row, column) for row in range(8, 13) for column in range(8, 13)}
 
 
 def test_class_shares_of_real_digits_are_even():
@@ -83,6 +105,29 @@ def test_scores_put_real_images_first_and_noise_last():
     assert f"(floor {real.floor:.1f})" in str(real)
 
 
+def test_a_score_is_made_of_its_parts():
+    """Each by hand, on 60 images and against validation; the median of the nearest, the first 2,000 for the floor."""
+    torch.manual_seed(0)
+    (training, _), (unseen, _) = load_digits("train"), load_digits("validation")
+    images = torch.cat([load_digits("test")[0][:50], torch.rand(10, 1, 28, 28)])
+    score = score_digits(images, "validation")
+
+    def nearest(these):
+        return torch.cdist(these.flatten(1), training.flatten(1)).amin(1).median()
+
+    features = digit_features(unseen)
+    assert score.distance == pytest.approx(frechet_distance(digit_features(images), features))
+    assert score.floor == pytest.approx(frechet_distance(digit_features(training[:2000]), features))
+    assert score.nearest == pytest.approx((nearest(images) / nearest(unseen)).item(), rel=1e-4)
+    seen = digit_classifier()(images).argmax(1).tolist()
+    assert score.shares == pytest.approx([seen.count(digit) / 60 for digit in range(10)])
+
+
+def test_a_class_counts_from_four_percent_on():
+    shares = (0.04, 0.0399, 0.0, 0.05, 0.8)
+    assert DigitScore(distance=1.0, floor=1.0, shares=shares, nearest=1.0).classes == 3
+
+
 def test_images_in_the_wrong_range_are_refused():
     with pytest.raises(ValueError, match="rescale"):
         score_digits(torch.full((10, 1, 28, 28), -1.0))
@@ -98,6 +143,21 @@ def test_mode_coverage_counts_modes_and_good_points():
     assert mode_coverage(spray, data)[1] < 0.05
     few = torch.cat([data.centres[:1].expand(99, 2), data.centres[1:2]])
     assert mode_coverage(few, data) == (1, 1.0)  # 1 % at the second mode is too few
+
+
+def test_a_mode_needs_two_points_in_a_hundred_within_three_deviations():
+    """At the first mode just enough, at the second too few, at the third all of them just too far off."""
+    data = ring()
+    aside = data.std * torch.tensor([[2.9, 0.0], [3.1, 0.0]])
+    points = [data.centres[:1] + aside[:1], data.centres[:1], data.centres[1:2] - aside[:1]]
+    points += [(data.centres[2:3] + aside[1:]).expand(40, 2), torch.zeros(57, 2)]
+    assert mode_coverage(torch.cat(points), data) == (1, pytest.approx(0.03))
+
+
+def test_js_from_samples_tells_all_cells_apart():
+    """Of two points each, one in a cell that both have: p = (½, ½, 0), q = (0, ½, ½), JS = ½ log 2."""
+    a, b = torch.tensor([[-2.9, 1.0], [2.0, 2.0]]), torch.tensor([[1.0, -2.9], [2.0, 2.0]])
+    assert js_from_samples(a, b) == pytest.approx(math.log(2) / 2, abs=1e-9)
 
 
 def test_js_from_samples_has_its_null_level_and_its_ceiling():

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import statistics
 
 import pytest
 import sympy
@@ -335,8 +336,11 @@ def test_discrete_divergences():
     assert torch.allclose(entropy(torch.full((8,), 1 / 8).double()), torch.tensor(math.log(8)).double())
     disjoint = torch.tensor([[1.0, 0.0], [0.0, 1.0]]).double()
     assert torch.allclose(discrete_js(*disjoint), torch.tensor(math.log(2)).double())
-    with pytest.raises(ValueError, match="sum to 1"):
-        discrete_kl(2 * p, q)
+    negative = torch.tensor([0.5, 0.3, 0.4, -0.2]).double()
+    for wrong in (2 * p, negative):
+        for pair in ((wrong, q), (p, wrong)):
+            with pytest.raises(ValueError, match="sum to 1"):
+                discrete_kl(*pair)
 
 
 def test_kl_by_three_routes():
@@ -346,6 +350,11 @@ def test_kl_by_three_routes():
     assert abs(kl(on_grid(p), on_grid(q), X) - exact) < 1e-9
     estimate, error = kl_monte_carlo(p, q, 200_000)
     assert abs(estimate - exact) < 4 * error < 0.2
+    torch.manual_seed(0)
+    few = kl_monte_carlo(p, q, 5)
+    torch.manual_seed(0)
+    ratios = [(p.log_prob(x) - q.log_prob(x)).item() for x in p.sample((5,))]
+    assert few == pytest.approx((statistics.mean(ratios), statistics.stdev(ratios) / math.sqrt(5)))
 
 
 def test_quadrature_says_when_it_cannot():

@@ -60,6 +60,7 @@ def test_the_slope_is_taken_between_real_and_fake(shape):
     )
     eps = penalty.sqrt()  # |1 − ε| − 1, squared, is ε²
     assert 0 <= eps.min() < 0.01 and 0.99 < eps.max() <= 1
+    assert torch.allclose(eps, torch.rand(n, generator=random_numbers(), dtype=torch.float64))
     for power in (1, 2, 3, 4):  # the moments of a uniform number, four standard errors
         error = math.sqrt(1 / (2 * power + 1) - 1 / (power + 1) ** 2) / math.sqrt(n)
         assert abs(eps.pow(power).mean() - 1 / (power + 1)) < 4 * error
@@ -254,6 +255,35 @@ def test_clipping_falls_short_of_a_cone(seed):
     assert ratio("ring", seed, penalty=100, steps=1000) / steepest(net, where) > 0.95
 
 
+@pytest.mark.parametrize(("penalty", "clip"), [(10.0, None), (0.0, 0.02)])
+def test_training_a_critic_by_hand(penalty, clip):
+    """Two steps at the same draws: E f(fake) − E f(real) + λ E(|∇f| − 1)², or both ends clipped; then its value."""
+    real, fake = blobs(1.0, 0)
+    net, noise = critic(2, 0), random_numbers(3)
+    twin = train_critic(copy.deepcopy(net), real, fake, random_numbers(3), penalty, clip, steps=2, batch=16)
+    optimiser = torch.optim.Adam(net.parameters(), 2e-3, betas=(0.5, 0.9))
+    for rate in (2e-3, 1e-3):
+        optimiser.param_groups[0]["lr"] = rate
+        a, b = (x[torch.randint(512, (16,), generator=noise)] for x in (real, fake))
+        loss = (net(b) - net(a)).mean()
+        if penalty:
+            eps = torch.rand(16, generator=noise)[:, None]
+            x = (eps * a + (1 - eps) * b).requires_grad_()
+            (slope,) = torch.autograd.grad(net(x).sum(), x, create_graph=True)
+            loss = loss + penalty * (slope.norm(dim=1) - 1).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        if clip is not None:
+            for weight in net.parameters():
+                weight.data.clamp_(-clip, clip)
+    for p, q in zip(net.parameters(), twin.parameters(), strict=True):
+        assert torch.allclose(p, q, atol=1e-6)
+    if clip is not None:
+        assert min(p.min().item() for p in twin.parameters()) == pytest.approx(-clip)
+    assert critic_value(twin, real, fake) == pytest.approx((twin(real).mean() - twin(fake).mean()).item())
+
+
 def test_training_a_critic_leaves_the_rest_alone():
     real, fake = blobs(1.0, 0)
     before, state = (real.clone(), fake.clone()), torch.get_rng_state()
@@ -264,6 +294,29 @@ def test_training_a_critic_leaves_the_rest_alone():
     assert all(torch.equal(a, b) for a, b in zip(net.parameters(), twin.parameters(), strict=True))
     assert torch.equal(real, before[0]) and torch.equal(fake, before[1])
     assert torch.equal(state, torch.get_rng_state())
+
+
+def test_problems_and_places_are_drawn_with_their_generators_alone():
+    """Twice the same and PyTorch's own generator unmoved; two blobs are apart by what is asked, along (0.6, 0.8)."""
+    state = torch.get_rng_state()
+    for make in (lambda: blobs(3.0, 5), lambda: ring_and_centre(5)):
+        (real, fake), again = make(), make()
+        assert torch.equal(real, again[0]) and torch.equal(fake, again[1])
+        where, a_second_time = (between(real, fake, random_numbers(1), n=40) for _ in range(2))
+        assert torch.equal(where, a_second_time)
+    assert torch.equal(torch.get_rng_state(), state)
+    real, fake = blobs(3.0, 5, n=4000)
+    assert torch.allclose(real.mean(0) - fake.mean(0), torch.tensor([1.8, 2.4]), atol=0.01)
+    assert torch.allclose(real.std(0), torch.full((2,), 0.05), rtol=0.05)
+
+
+def test_places_between_lie_on_the_ways_from_one_sample_to_the_other():
+    real, fake = torch.tensor([[1.0, 0.0], [1.0, 1.0]]), torch.tensor([[-1.0, 0.0]])
+    where = between(real, fake, random_numbers(), n=3000)
+    assert torch.equal(where[:3], torch.cat([real, fake]))
+    share = (where[3:, 0] + 1) / 2  # of the way to a real point
+    assert torch.allclose((where[3:, 1] / share).round(), where[3:, 1] / share, atol=1e-3)
+    assert abs(share.mean() - 0.5) < 0.03 and share.min() < 0.01 and share.max() > 0.99
 
 
 # A normalised kernel is not a normalised convolution
@@ -287,8 +340,9 @@ def as_matrix(layer, shape):
     ids=["dense", "conv", "strided", "transposed"],
 )
 def test_power_iteration_finds_the_largest_singular_value(layer, shape):
-    oracle = torch.linalg.svdvals(as_matrix(layer, shape))[0].item()
+    oracle, state = torch.linalg.svdvals(as_matrix(layer, shape))[0].item(), torch.get_rng_state()
     assert abs(operator_norm(layer, shape) / oracle - 1) < 1e-3
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def normalised(layer):

@@ -43,6 +43,14 @@ def drawn(shown: Picture) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(shown.data)).convert("L"))
 
 
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures that are made from now on, to look at before they are drawn."""
+    seen = []
+    monkeypatch.setattr(plotting, "picture", lambda figure, alt: seen.append(figure))
+    return seen
+
+
 class Img(HTMLParser):
     """The attributes of the one <img> of a text, as a browser reads them."""
 
@@ -145,6 +153,7 @@ def test_a_hundred_digits_stay_small():
         (torch.full((1, 1, 28, 28), torch.nan), "NaN or infinity"),
         (-torch.ones(1, 1, 28, 28), r"from -1.00 to -1.00, and ink from 0 to 1: .*\(x \+ 1\) / 2"),
         (255 * torch.ones(1, 1, 28, 28), "ink from 0 to 1"),
+        (torch.full((1, 1, 28, 28), 1.01), r"to 1.01, and ink from 0 to 1"),
     ],
 )
 def test_images_that_cannot_be_drawn_get_one_sentence(images, sentence):
@@ -168,17 +177,18 @@ def test_the_running_mean_is_the_mean_of_neighbours():
     smooth = running_mean(values, 5)
     for place in range(50):
         assert smooth[place] == pytest.approx(values[max(place - 2, 0) : place + 3].mean())
+    even = running_mean(values, 4)  # of an even number there is one more to the right
+    assert even[10] == pytest.approx(values[9:13].mean()) and even[0] == pytest.approx(values[:3].mean())
+    assert even[49] == pytest.approx(values[48:].mean())
     assert running_mean([3.0, 4.0], 1) == pytest.approx([3, 4])
     assert running_mean([3.0, 4.0], 100) == pytest.approx([3.5, 3.5])
     assert running_mean(np.full(9, 2.0), 4) == pytest.approx(np.full(9, 2.0))  # no drop at the ends
 
 
-def test_lines_differ_by_more_than_colour(monkeypatch):
-    seen = []
-    monkeypatch.setattr(plotting, "picture", lambda figure, alt: seen.append(figure))
+def test_lines_differ_by_more_than_colour(figures):
     history = {"d_loss": [1.0, 2, 3], "g_loss": torch.tensor([3.0, 2, 1]), "unused": [0.0]}
     history_plot(history, ["d_loss", "g_loss"], ALT, smooth=3, labels={"g_loss": "generator"}, ylabel="nats")
-    axes = seen[0].axes[0]
+    axes = figures[0].axes[0]
     strong = [line for line in axes.get_lines() if not line.get_label().startswith("_")]
     assert [line.get_label() for line in strong] == ["d_loss", "generator"]
     assert len({line.get_color() for line in strong}) == len({line.get_linestyle() for line in strong}) == 2
@@ -195,16 +205,20 @@ def test_a_name_without_history_gets_a_sentence(names):
         history_plot({"d_loss": [1.0], "empty": []}, names, ALT)
 
 
-def test_a_density_is_drawn_where_it_is(monkeypatch):
-    seen = []
-    monkeypatch.setattr(plotting, "picture", lambda figure, alt: seen.append(figure))
+def test_a_density_is_drawn_where_it_is(figures):
     centre = torch.tensor([1.0, -2.0])
 
     def log_prob(x):
         return -((x - centre) ** 2).sum(dim=1) * 4
 
-    density_plot(log_prob, ALT, points=centre[None])
-    axes = seen[0].axes[0]
+    density_plot(log_prob, ALT, limits=(-2, 2, -5, 3), points=centre[None])
+    axes, scale = figures[0].axes
+    assert axes.get_xlim() == (-2, 2) and axes.get_ylim() == (-5, 3)
+    corners = np.concatenate(
+        [path.vertices for path in axes.collections[0].get_paths() if len(path.vertices)]
+    )
+    assert corners.min(0).tolist() == [-2, -5] and corners.max(0).tolist() == [2, 3]  # nothing is left white
+    assert scale.get_ylim() == pytest.approx((0, 1), abs=0.1)  # the density, not its logarithm
     top_level = axes.collections[0].get_paths()[-1].vertices  # of the highest band
     assert top_level.mean(axis=0) == pytest.approx([1, -2], abs=0.1)
     assert axes.get_lines()[0].get_xydata() == pytest.approx(np.array([[1, -2]]))
@@ -221,6 +235,52 @@ def test_each_other_figure_draws():
     ):
         assert len(np.unique(drawn(shown))) > 10
         assert len(shown.data) < 60_000
+
+
+def test_points_stand_where_they_are_as_their_labels(figures):
+    points = torch.tensor([[1.0, 2.0], [3.0, -1.0], [0.5, 0.25]])
+    scatter_plot(points, ALT, labels=[7, 0, 7], circles=(1, 2.5), limits=(-4, 4, -3, 3))
+    axes = figures[0].axes[0]
+    zeros, sevens = (
+        collection.get_offsets() for collection in axes.collections
+    )  # in the order of the labels
+    assert zeros.tolist() == [[3, -1]] and sevens.tolist() == [[1, 2], [0.5, 0.25]]
+    radii = [np.hypot(*line.get_xydata().T) for line in axes.get_lines()]
+    assert len(radii) == 2 and all(
+        radius == pytest.approx(r) for radius, r in zip(radii, (1, 2.5), strict=True)
+    )
+    assert axes.get_xlim() == (-4, 4) and axes.get_ylim() == (-3, 3) and axes.get_aspect() == 1
+    scatter_plot(points, ALT)
+    assert figures[1].axes[0].get_lines()[0].get_xydata().tolist() == points.tolist()
+
+
+def test_a_path_has_a_dot_at_its_end_and_the_origin_a_cross(figures):
+    path_plot({"a": [[0.0, 1.0], [2.0, 3.0]], "b": [[-1.0, 0.5]]}, ALT, (-4, 4, -3, 5))
+    axes = figures[0].axes[0]
+    drawn_lines = [(line.get_marker(), line.get_xydata().tolist()) for line in axes.get_lines()]
+    assert drawn_lines[0] == ("+", [[0, 0]])
+    assert drawn_lines[1:3] == [("None", [[0, 1], [2, 3]]), ("o", [[2, 3]])]
+    assert drawn_lines[3:] == [("None", [[-1, 0.5]]), ("o", [[-1, 0.5]])]
+    assert axes.get_xlim() == (-4, 4) and axes.get_ylim() == (-3, 5)
+
+
+def test_dots_on_curves_stand_at_their_places(figures):
+    curves([0.0, 1.0], {"a": [2.0, 3.0]}, ALT, dots={"here": (0.5, 2.5), "there": (1.0, 3.0)}, ylim=(0, 4))
+    axes = figures[0].axes[0]
+    found = {line.get_label(): line.get_xydata().tolist() for line in axes.get_lines()}
+    assert found == {"a": [[0, 2], [1, 3]], "here": [[0.5, 2.5]], "there": [[1, 3]]}
+    assert axes.get_ylim() == (0, 4)
+
+
+def test_bars_stand_on_the_ground_or_on_each_other(figures):
+    bars({"low": [1.0, 2.0], "high": torch.tensor([0.5, 4.0])}, ALT, names=["x", "y"])
+    bars([0.3, 0.1, 0.2], ALT, line=0.04, line_label="4 %")
+    stacked, plain = (figure.axes[0] for figure in figures)
+    assert [(bar.get_y(), bar.get_height()) for bar in stacked.patches] == [(0, 1), (0, 2), (1, 0.5), (2, 4)]
+    assert [label.get_text() for label in stacked.get_xticklabels()] == ["x", "y"]
+    assert [(bar.get_y(), bar.get_height()) for bar in plain.patches] == [(0, 0.3), (0, 0.1), (0, 0.2)]
+    assert [label.get_text() for label in plain.get_xticklabels()] == ["0", "1", "2"]
+    assert list(plain.get_lines()[0].get_ydata()) == [0.04, 0.04]
 
 
 def test_pictures_side_by_side_keep_their_sizes_and_words():
@@ -319,15 +379,13 @@ def test_a_stage_draws_what_a_fresh_figure_would():
         stage.picture("short")
 
 
-def test_a_spread_shows_every_run_and_its_median(monkeypatch):
-    drawn = []
-    monkeypatch.setattr(plotting, "picture", lambda figure, alt: drawn.append(figure) or figure)
+def test_a_spread_shows_every_run_and_its_median(figures):
     plotting.spread_plot(
         {"a": [1, 2, 9], "b": [4]}, "Two settings, three runs and one run.", "distance", line=3.0
     )
-    axes = drawn[0].axes[0]
+    axes = figures[0].axes[0]
     rows = [list(line.get_xdata()) for line in axes.get_lines()]
-    assert rows[:4] == [[1, 2, 9], [2, 2], [4], [4, 4]] and axes.get_ylim()[0] > axes.get_ylim()[1]
+    assert rows == [[1, 2, 9], [2, 2], [4], [4, 4], [3, 3]] and axes.get_ylim()[0] > axes.get_ylim()[1]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
 
 

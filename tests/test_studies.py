@@ -1,5 +1,6 @@
 """The evidence that notebooks quote: complete, dated, and repeatable within its own spread."""
 
+import copy
 import inspect
 import json
 
@@ -8,7 +9,18 @@ import torch
 
 from helpers import studies
 from helpers.studies import RESULTS, late_fall, study, write_study
-from helpers.studies.article_gan import AS_PRINTED, article_players, article_run, ladder, pairs_lost
+from helpers.studies.article_gan import (
+    AS_PRINTED,
+    article_digits,
+    article_players,
+    article_round,
+    article_run,
+    dense_discriminator,
+    dense_generator,
+    ladder,
+    pairs_lost,
+    to_range,
+)
 from helpers.studies.ring_gan import SEEDS, ring_run
 
 
@@ -63,6 +75,59 @@ def test_a_new_seed_of_the_article_falls_into_the_spread(name, settings, one_thr
     run = article_run(11, **settings)
     distances = [each["distance"] for each in study("article_gan")["runs"][name]]
     assert 0.75 * min(distances) <= run["distance"] <= 1.25 * max(distances)
+
+
+@pytest.mark.parametrize("real_steps", [1, 2])
+def test_a_round_of_the_article_by_hand(real_steps):
+    """D towards 1 on real images, as often as asked, then towards 0 on fakes; then G through the D of that moment."""
+    torch.manual_seed(0)
+    generator, discriminator = dense_generator(width=2), dense_discriminator(width=2)
+    hand_g, hand_d = copy.deepcopy(generator), copy.deepcopy(discriminator)
+    real = 2 * torch.rand(6, 1, 28, 28) - 1
+    optimisers = [torch.optim.SGD(network.parameters(), 0.5) for network in (generator, discriminator)]
+    for p in (*generator.parameters(), *discriminator.parameters()):
+        p.grad = torch.full_like(p, 7.0)  # left from before
+    torch.manual_seed(1)
+    seen = article_round(generator, discriminator, *optimisers, real, real_steps)
+    torch.manual_seed(1)
+    z = torch.randn(2, 6, 100)
+
+    def descend(network, loss):
+        gradients = torch.autograd.grad(loss, [*network.parameters()])
+        with torch.no_grad():
+            for p, gradient in zip(network.parameters(), gradients, strict=True):
+                p.sub_(0.5 * gradient)
+
+    for _ in range(real_steps):
+        descend(hand_d, -hand_d(real).sigmoid().log().mean())
+    descend(hand_d, -(1 - hand_d(hand_g(z[0])).sigmoid()).log().mean())
+    d_fake = hand_d(hand_g(z[1])).sigmoid()
+    descend(hand_g, -d_fake.log().mean())
+    assert torch.isclose(seen["d_fake"], d_fake.mean()) and torch.isclose(
+        seen["g_loss"], -d_fake.log().mean()
+    )
+    for network, by_hand in ((generator, hand_g), (discriminator, hand_d)):
+        for p, q in zip(network.parameters(), by_hand.parameters(), strict=True):
+            assert torch.allclose(p, q, atol=1e-6)
+
+
+@pytest.mark.parametrize("low", [-1.0, 0.0])
+def test_images_go_to_the_generators_range_and_back(low):
+    images, state = torch.rand(5, 1, 28, 28), torch.get_rng_state()
+    scaled = to_range(images, low)
+    assert torch.equal(to_range(torch.tensor([0.0, 0.5, 1.0]), low), torch.tensor([low, (low + 1) / 2, 1.0]))
+    drawn = article_digits(lambda z: scaled, low)
+    assert torch.allclose(drawn, images, atol=1e-6)
+    beyond = article_digits(lambda z: torch.tensor([low - 1, 2.0]), low)
+    assert beyond.tolist() == [0, 1]
+    asked = []
+    article_digits(lambda z: asked.append(z) or scaled, low, n=5)
+    assert torch.equal(asked[0], torch.randn(5, 100, generator=torch.Generator().manual_seed(1)))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_pair_is_lost_by_the_larger_distance_and_a_tie_is_not():
+    assert pairs_lost([3.0, 1.0], [1.0, 2.0, 3.0]) == 2 and pairs_lost([1.0], [1.0]) == 0
 
 
 def test_only_the_forgotten_freeze_lets_the_generators_update_move_d():

@@ -1,13 +1,10 @@
 """The loop, seeds, threads and checkpoints: what is promised when things go well, and when they do not."""
 
+import gc
+import io
 import os
 import pickle
-import signal
-import subprocess
-import sys
-import time
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
@@ -79,6 +76,52 @@ def test_the_loop_counts_records_and_hands_back():
     assert run.history.last("loss", 2) == pytest.approx(sum(run.history["loss"][-2:]) / 2)
 
 
+def test_the_length_of_a_history_is_that_of_its_longest_curve():
+    history = History()
+    for t in range(3):
+        history.record({"loss": 1.0} | ({"late": 2.0} if t == 2 else {}))
+    assert len(history) == 3 and history == {"loss": [1.0] * 3, "late": [2.0]}
+
+
+def test_one_seed_makes_two_generators():
+    """PyTorch's own and one more, each as if seeded by hand; another seed, other numbers."""
+    for seed in (7, 8):
+        generator = seed_everything(seed)
+        found, torchs = torch.rand(4, generator=generator), torch.rand(4)
+        assert torch.equal(found, torch.rand(4, generator=torch.Generator().manual_seed(seed)))
+        torch.manual_seed(seed)
+        assert torch.equal(torchs, torch.rand(4))
+    assert not torch.equal(torchs, torch.rand(4, generator=seed_everything(7)))
+
+
+@pytest.mark.parametrize("end", ["at the end", "by a break", "by an error"])
+def test_the_bar_is_closed(monkeypatch, end):
+    """A bar that stays open would be drawn again below the next one."""
+    calls = []
+
+    class Bar:
+        def update(self):
+            calls.append("update")
+
+        def close(self):
+            calls.append("close")
+
+    def step(batch):
+        if end == "by an error" and batch == 2:
+            raise KeyboardInterrupt
+        return {"loss": 0.0}
+
+    monkeypatch.setattr("helpers.training.tqdm", lambda **_: Bar())
+    try:
+        for t, _ in train(step, range(9), 3):
+            if end == "by a break" and t == 2:
+                break
+    except KeyboardInterrupt:
+        pass
+    gc.collect()  # a loop that was left by a break is closed when nobody holds it
+    assert calls == ["update"] * (3 if end == "at the end" else 2) + ["close"]
+
+
 def test_an_empty_history_is_still_the_callers():
     history = History()
     assert history and len(history) == 0
@@ -128,6 +171,24 @@ def test_a_resumed_run_equals_an_unbroken_one(tmp_path):
         assert torch.equal(a, b)
 
 
+def test_a_generator_beside_the_batches_and_an_old_history_come_back_as_they_were(tmp_path):
+    generator, history = torch.Generator().manual_seed(5), History(loss=[1.0, 2.0])
+    torch.rand(3, generator=generator)
+    file = save_checkpoint(tmp_path / "run.pt", models={}, generator=generator, history=history)
+    expected, torchs = torch.rand(4, generator=generator), torch.rand(4)
+    other, another = torch.Generator().manual_seed(6), History(loss=[9.0] * 5, accuracy=[0.1])
+    load_checkpoint(file, models={}, generator=other, history=another)
+    assert torch.equal(torch.rand(4, generator=other), expected) and another == {"loss": [1.0, 2.0]}
+    assert torch.equal(torch.rand(4), torchs)
+
+
+@pytest.mark.parametrize("content", [{"weights": {}}, [1, 2], torch.zeros(3)], ids=["dict", "list", "tensor"])
+def test_a_file_that_is_no_checkpoint(tmp_path, content):
+    torch.save(content, tmp_path / "other.pt")
+    with pytest.raises(CheckpointError, match="not a checkpoint of this course: it holds no models"):
+        load_checkpoint(tmp_path / "other.pt", models={"model": nn.Linear(1, 1)})
+
+
 def test_a_missing_checkpoint(tmp_path):
     with pytest.raises(CheckpointError, match="no checkpoint at"):
         load_checkpoint(tmp_path / "none.pt", models={})
@@ -175,34 +236,83 @@ def test_a_checkpoint_of_other_sizes_changes_nothing(tmp_path):
     assert torch.equal(run.model.weight, before) and torch.equal(torch.get_rng_state(), state)
 
 
-KILLED = """
-import sys, torch
-from torch import nn
-from helpers.training import save_checkpoint
-print("ready", flush=True)
-while True:
-    save_checkpoint(sys.argv[1], models={"model": nn.Linear(1500, 1500)})
-"""
+WORTH_NOTHING = {
+    "the second optimiser": lambda state: state["optimisers"].update(rate=None),
+    "an optimiser of other sizes": lambda state: state["optimisers"].update(
+        optimiser=torch.optim.Adam(nn.Linear(3, 1, bias=False).parameters()).state_dict()
+    ),
+    "batches over other data": lambda state: state["batches"].update(rows=21),
+    "no batches": lambda state: state.update(batches=None),
+    "the generator": lambda state: state.update(generator=torch.zeros(3)),
+    "no random state": lambda state: state.pop("random_state"),
+}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is of Unix")
-def test_a_process_killed_while_saving_leaves_a_whole_checkpoint(tmp_path):
-    file, model = tmp_path / "run.pt", nn.Linear(1500, 1500)
-    save_checkpoint(file, models={"model": model})
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(file)], stdout=subprocess.PIPE, cwd=Path(__file__).parents[1]
-    )
-    process.stdout.readline()
-    for _ in range(40):  # until a file is being written right now
-        time.sleep(0.01)
-        if (tmp_path / "run.pt.unfinished").exists():
-            break
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-    load_checkpoint(file, models={"model": model})
-    assert torch.isfinite(model.weight).all()
-    save_checkpoint(file, models={"model": model})  # the half-written one is in nobody's way
+@pytest.mark.parametrize("part", WORTH_NOTHING)
+def test_a_checkpoint_that_fits_in_part_changes_nothing(tmp_path, part):
+    """What fails comes after weights that fit: they are undone too, and the run goes on to its own numbers."""
+    other = Run(3)
+    other.go_on(7)
+    state = torch.load(save_checkpoint(tmp_path / "run.pt", **other.parts))
+    WORTH_NOTHING[part](state)
+    torch.save(state, tmp_path / "run.pt")
+    untouched = Run(0)
+    untouched.go_on(9)
+    run = Run(0)
+    run.go_on(4)
+    with pytest.raises(CheckpointError, match="sizes they had"):
+        load_checkpoint(tmp_path / "run.pt", **run.parts)
+    run.go_on(5)
+    assert run.history == untouched.history
+    assert torch.equal(run.model.weight, untouched.model.weight)
+    assert run.rate.get_last_lr() == untouched.rate.get_last_lr()
+
+
+def full(*_):
+    raise OSError("no space left on the disk")
+
+
+def full_half_way(content, file, save=torch.save):
+    """Some bytes are there, and look like the beginning of a checkpoint."""
+    whole = io.BytesIO()
+    save(content, whole)
+    file.write(whole.getvalue()[: len(whole.getvalue()) // 2])
+    file.flush()
+    full()
+
+
+FAILURES = {"half of it written": (torch, "save", full_half_way), "not on the disk": (os, "fsync", full)}
+FAILURES["not renamed"] = (os, "replace", full)
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_save_that_fails_leaves_the_old_file_or_none(tmp_path, monkeypatch, failure):
+    file, old, new = tmp_path / "run.pt", Run(0), Run(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(*FAILURES[failure])
+        with pytest.raises(OSError, match="no space"):
+            save_checkpoint(file, **new.parts)
+    with pytest.raises(CheckpointError, match="no checkpoint at"):
+        load_checkpoint(file, **Run(2).parts)
+    whole = save_checkpoint(file, **old.parts).read_bytes()  # what is left of the other is in nobody's way
+    with monkeypatch.context() as patch:
+        patch.setattr(*FAILURES[failure])
+        with pytest.raises(OSError, match="no space"):
+            save_checkpoint(file, **new.parts)
+    assert file.read_bytes() == whole
+    load_checkpoint(file, **new.parts)
+    assert torch.equal(new.model.weight, old.model.weight)
+    save_checkpoint(file, **new.parts)
+    assert [each.name for each in tmp_path.iterdir()] == ["run.pt"]
+
+
+def test_all_bytes_are_on_the_disk_before_the_new_file_takes_the_name(tmp_path, monkeypatch):
+    """A machine that loses power must not find the name on a file whose bytes never came."""
+    events, replace = [], os.replace
+    monkeypatch.setattr(os, "fsync", lambda number: events.append(os.fstat(number).st_size))
+    monkeypatch.setattr(os, "replace", lambda *names: events.append("renamed") or replace(*names))
+    file = save_checkpoint(tmp_path / "new" / "folder" / "run.pt", **Run(0).parts)
+    assert events == [file.stat().st_size, "renamed"]
 
 
 def test_a_budget_is_spent_and_no_more(monkeypatch):
@@ -248,7 +358,8 @@ def test_without_any_limit_the_affinity_counts(tmp_path, monkeypatch):
     (tmp_path / "cpu.max").write_text("max 100000")
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("-1")
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000")
-    assert granted_cpus({"CPU_LIMIT": "nonsense"}, tmp_path) == 6
+    for said in ("nonsense", "0", "-1"):
+        assert granted_cpus({"CPU_LIMIT": said}, tmp_path) == 6
     (tmp_path / "cpu.max").write_text("250000 100000")
     assert granted_cpus({}, tmp_path) == 2
 

@@ -165,6 +165,7 @@ def test_bells_in_closed_form():
         (lambda: wasserstein_lp(even(3)[:, None], even(3), torch.ones(3, 3)), "need costs"),
         (lambda: wasserstein_lp(even(3), 2 * even(3), torch.ones(3, 3)), "same total"),
         (lambda: wasserstein_lp(torch.tensor([1.5, -0.5]), even(2), torch.ones(2, 2)), "not negative"),
+        (lambda: wasserstein_lp(even(2), torch.tensor([1.5, -0.5]), torch.ones(2, 2)), "not negative"),
     ],
 )
 def test_wrong_shapes_and_weights_are_told(call, words):

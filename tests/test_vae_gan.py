@@ -19,9 +19,9 @@ from helpers.hybrid import (
     vae_gan_wires,
     wired_step,
 )
-from helpers.metrics import laplacian_variance, sharpness
+from helpers.metrics import digit_classifier, laplacian_variance, sharpness
 from helpers.studies import study
-from helpers.studies.vae_gan import wiring_run, wirings
+from helpers.studies.vae_gan import RATES, adams, judge, reconstructed, set_rates, wiring_run, wirings
 from helpers.vae import gaussian_kl
 
 LATENT = 3
@@ -213,13 +213,39 @@ def test_half_a_square_is_a_gaussian_likelihood_less_its_constant():
     torch.testing.assert_close(half_square(a, b) / deviation**2, constant - normal.log_prob(a).sum(dim=1))
 
 
-def test_a_vae_step_lowers_its_loss(networks, inputs):
-    encoder, decoder, _ = networks.values()
-    optimiser = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], 1e-3)
-    losses = [
-        sum(pixel_vae_step(encoder, decoder, optimiser, inputs[0], eps=inputs[1]).values()) for _ in range(20)
-    ]
-    assert losses[-1] < losses[0]
+@pytest.mark.parametrize("given", [True, False])
+def test_a_vae_step_descends_pixels_and_rate(networks, inputs, one_step_down, given):
+    """By torch.distributions, N(decoder(z), 0.3² I) less its constant; ε is given, or drawn at the start."""
+    encoder, decoder = (networks[name].double() for name in ("encoder", "decoder"))
+    real, eps = (each.double() for each in inputs[:2])
+    torch.manual_seed(1)
+    eps = eps if given else torch.randn(5, LATENT)
+    mu, log_var = encoder(real)
+    q, prior = Normal(mu, log_var.exp().sqrt()), Normal(0.0, 1.0)
+    log_p = Normal(decoder(q.mean + q.stddev * eps), 0.3).log_prob(real).flatten(1).sum(1)
+    reconstruction = -log_p.mean() - 392 * math.log(2 * math.pi * 0.3**2)
+    kl = kl_divergence(q, prior).sum(1).mean()
+    torch.manual_seed(1)
+    seen = one_step_down(
+        torch.nn.ModuleList([encoder, decoder]),
+        reconstruction + 0.7 * kl,
+        lambda optimiser: pixel_vae_step(encoder, decoder, optimiser, real, 0.3, 0.7, eps if given else None),
+    )
+    assert torch.isclose(seen["reconstruction"], reconstruction) and torch.isclose(seen["kl"], kl)
+
+
+def test_what_is_not_given_is_drawn_in_one_order(networks, inputs):
+    """First ε, then z, and only what is missing."""
+    real, eps, z = inputs
+    resting = {name: torch.optim.SGD(each.parameters(), lr=0.0) for name, each in networks.items()}
+    for given in ({}, {"eps": eps}, {"z": z}, {"eps": eps, "z": z}):
+        torch.manual_seed(1)
+        found = wired_step(networks, resting, real, vae_gan_wires(), **given)
+        torch.manual_seed(1)
+        drawn = given.get("eps") if "eps" in given else torch.randn(5, LATENT)
+        drawn = drawn, given["z"] if "z" in given else torch.randn(5, LATENT)
+        wanted = hybrid_terms(*networks.values(), real, *drawn)
+        assert all(torch.isclose(found[name], wanted[name]) for name in wanted)
 
 
 def test_the_laplacian_is_a_convolution():
@@ -235,6 +261,10 @@ def test_blur_lies_below_one_and_noise_above():
     blurred = torch.nn.functional.avg_pool2d(real, 3, stride=1, padding=1)
     noisy = (real + 0.2 * torch.randn(real.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
     assert sharpness(real, real) == 1
+    strong = torch.cat([real[:99], 9 * real[99:]])  # one image of 81 times the variance counts in a mean
+    variances = laplacian_variance(real)
+    expected = (variances[:99].sum() + 81 * variances[99]) / variances.sum()
+    assert sharpness(strong, real) == pytest.approx(expected.item(), rel=1e-5)
     assert sharpness(blurred, real) < 0.5 and sharpness(noisy, real) > 1.1
     assert sharpness(to_tanh(blurred), to_tanh(real)) == pytest.approx(sharpness(blurred, real))
 
@@ -320,6 +350,43 @@ def test_the_best_width_under_a_weighted_kl(beta):
 
 
 # The study of notebook 15
+
+
+def test_reconstructions_are_decoded_means_in_evaluation_mode(networks):
+    """By hand, from images in [0, 1]; the decoder's own mode and statistics stay as they were."""
+    encoder, decoder, images = networks["encoder"], networks["decoder"].train(), torch.rand(5, 1, 28, 28)
+    decoder(torch.randn(50, LATENT))  # statistics that are not those of five images
+    before = copy.deepcopy(decoder.state_dict())
+    found = reconstructed(encoder, decoder, images)
+    assert decoder.training and not found.requires_grad
+    assert all(torch.equal(value, before[name]) for name, value in decoder.state_dict().items())
+    mu = encoder.net(2 * images - 1)[:, :LATENT]
+    assert torch.allclose(found, (decoder.eval().net(mu) + 1) / 2)
+
+
+def test_what_is_judged_of_reconstructions(monkeypatch):
+    """20 images, five of them decoded as blank paper: root mean square, share of right classes, both sharpnesses."""
+    real, labels = (each[:20] for each in load_digits("validation"))
+    monkeypatch.setattr("helpers.studies.vae_gan.load_digits", lambda split: (real, labels))
+    again = real.clone()
+    again[:5] = 0.0
+    error = (real[:5].square().sum() / real.numel()).sqrt().item()
+    assert (real[:5].mean() / 4).item() != pytest.approx(error, rel=0.1)  # no mean of sizes
+    drawn = load_digits("train")[0][:30]
+    figures = judge(drawn, again)
+    assert figures["again_error"] == pytest.approx(error)
+    seen = digit_classifier()(again).argmax(1)
+    assert figures["again_class"] == pytest.approx((seen == labels).sum().item() / 20)
+    assert figures["again_sharpness"] == pytest.approx(sharpness(again, real))
+    assert figures["sharpness"] == pytest.approx(sharpness(drawn, real))
+    assert "again_error" not in judge(drawn)
+
+
+def test_all_rates_follow_the_schedule():
+    optimisers = adams({name: torch.nn.Linear(1, 1) for name in RATES})
+    set_rates(optimisers, 0.7)  # half of the way down: 1 − 0.98 · 0.3/0.6
+    rates = {name: optimiser.param_groups[0]["lr"] for name, optimiser in optimisers.items()}
+    assert rates == pytest.approx({name: 0.51 * rate for name, rate in RATES.items()})
 
 
 def test_the_vae_gan_is_sharper_and_nearer_than_every_vae():

@@ -11,6 +11,7 @@ import torch
 
 from helpers.plotting import image_grid
 from helpers.widgets import LatentPlane, LiveFrame, latent_explorer
+from helpers.widgets.latent import decoded_ink
 
 ALT = "A square of ink that grows darker with each picture."
 
@@ -294,6 +295,13 @@ def digit(frame):
 
 def controls(frame, kind):
     return [w for w in widgets_in(frame.box) if isinstance(w, kind)]
+
+
+def test_what_is_decoded_becomes_ink_and_never_wraps_round():
+    """Black on white; a decoder that leaves [0, 1] a little is cut, and not turned from black to white."""
+    values = torch.tensor([-0.1, 0.0, 0.4, 1.0, 1.1])
+    ink = decoded_ink(lambda z: values[:, None, None, None].expand(5, 1, 28, 28), torch.zeros(5, 2))
+    assert ink.dtype == np.uint8 and ink[:, 3, 5].tolist() == [255, 255, 153, 0, 0]
 
 
 def test_the_sliders_decode_their_point():

@@ -70,7 +70,8 @@ def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
     Raises ValueError where a and b point in opposite directions: no way round is the shortest. Source: Shoemake
     (1985).
     """
-    cosine = (a @ b / (a.norm() * b.norm())).clamp(-1, 1)
+    long_a, long_b = a.double(), b.double()  # in float32 a cosine near ±1 leaves the angle half of its digits
+    cosine = (long_a @ long_b / (long_a.norm() * long_b.norm())).clamp(-1, 1)
     angle = cosine.acos()
     if angle.sin() < 1e-4:
         if cosine < 0:
