@@ -20,7 +20,7 @@ from helpers.gan import (
     update_average,
 )
 from helpers.studies import study
-from helpers.studies.dcgan import centre_spread, few_run, norm_run, plain_discriminator, separate_step
+from helpers.studies.dcgan import centre_spread, norm_run, plain_discriminator, separate_step
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "06_dcgan_and_conditional_gan.ipynb"
 
@@ -175,14 +175,7 @@ def test_the_study_shows_what_the_notebook_says():
 
 
 def test_a_new_seed_dies_together_and_lives_apart(one_thread):
+    """It trains, because this is the claim; what notebook 06 trains with 200 images is not repeated here."""
     died, lived = norm_run("together", 11, rounds=200), norm_run("apart", 11, rounds=200)
     assert died["distance"] > 600 and died["among_real"] < -5 and died["among_fakes"] > 0
     assert lived["distance"] < 0.6 * died["distance"] and abs(lived["among_real"] - lived["among_fakes"]) < 2
-
-
-def test_a_new_seed_learns_by_heart_unless_it_is_augmented(one_thread):
-    gaps = {}
-    for name in ("no", "both"):
-        run = few_run(name, 11, rounds=400)
-        gaps[name] = run["seen"] - run["unseen"]
-    assert gaps["no"] > 0.6 and gaps["no"] > 3 * abs(gaps["both"])

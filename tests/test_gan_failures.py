@@ -133,8 +133,9 @@ def test_the_ring_rows_repeat_the_study_of_notebook_04():
         assert abs(sum(a) - sum(b)) <= len(a)
 
 
-@pytest.mark.parametrize("name", ["ring, strong D, forward KL", "ring, balanced, reverse KL"])
-def test_a_new_seed_falls_into_the_spread(name, one_thread):
+def test_a_new_seed_falls_into_the_spread(one_thread):
+    """It trains, to see that the study and the code that made it still belong together."""
+    name = "ring, balanced, reverse KL"
     run = game(name, seed=11)
     counts = [each["modes"] for each in study("collapse")["runs"][name]]
     assert min(counts) - 2 <= run["modes"] <= max(counts) + 2

@@ -19,11 +19,8 @@ from helpers.studies import study
 from helpers.studies.latent_space import (
     BETAS,
     WAYS,
-    add_code,
     curve_run,
     judged,
-    judged_pixels,
-    strong_decoder,
 )
 from helpers.theory import LinearGaussian, best_diagonal, exact_elbo, fit_ppca
 from helpers.vae import (
@@ -491,18 +488,8 @@ def test_the_collapse_is_cured_by_the_same_decoder_at_the_same_beta():
     assert all(WAYS[name][0](1.0) == 1.0 for name in WAYS)
 
 
-def test_a_new_seed_collapses_and_is_cured(one_thread):
-    """A seed that the study has not seen, with a decoder trained half as long."""
-    decoder = strong_decoder(11, updates=300)
-    collapsed = judged_pixels(add_code(decoder, "β falls from 8 to 1", 11))
-    cured = judged_pixels(add_code(decoder, "β rises from 0 to 1", 11))
-    runs = study("latent_space")["runs"]
-    assert collapsed["active"] <= 1 and collapsed["rate"] < 0.1
-    assert cured["active"] >= 5 and cured["elbo"] > collapsed["elbo"]
-    assert cured["rate"] > 0.5 * min(run["rate"] for run in runs["β rises from 0 to 1"])
-
-
 def test_a_new_seed_of_the_curve_falls_into_the_spread(one_thread):
+    """It trains, to see that study and code still belong together. The collapse itself is made by the notebook."""
     run, rows = curve_run(4.0, 11), study("latent_space")["runs"]["curve, β = 4"]
     for name, slack in (("rate", 0.6), ("distortion", 2.0), ("information", 0.3), ("gap", 0.6)):
         values = [row[name] for row in rows]

@@ -72,7 +72,7 @@ def test_a_right_answer_is_never_refused(library, dtype, order):
 
 @pytest.mark.parametrize("order", ["reversed"], indirect=True)
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_a_wrong_answer_keeps_its_name(library, dtype, order):
+def test_a_wrong_answer_keeps_its_name(library, order):
     check, _, wrong = LIBRARIES[library]
     for answer, kind, phrase in wrong:
         feedback = check(answer)
