@@ -1,10 +1,10 @@
 """Execute the notebooks in order, each in a fresh kernel, a line each: wall seconds and the kernel's peak memory.
 
-    run_notebooks.py [--in-place | --check] [NUMBER or part of a name ...]
+    run_notebooks.py [--in-place | --check | --tidy] [NUMBER or part of a name ...]
 
 Without an option the executed notebooks go to build/. --in-place replaces the notebooks themselves: that is what is
-committed. --check runs nothing and compares each with its committed form. The first error stops everything and names
-notebook, cell and reason; a notebook is written only after all its cells have run.
+committed. --check runs nothing and compares each with its committed form, --tidy brings it there. The first error
+stops everything and names notebook, cell and reason; a notebook is written only after all its cells have run.
 """
 
 import argparse
@@ -127,6 +127,16 @@ def check(paths):
             )
 
 
+def tidy(paths):
+    """Bring each notebook into its committed form, with the outputs that it has, and name those that changed."""
+    for path in paths:
+        text = path.read_text(encoding="utf-8")
+        committed = as_text(normalise(nbformat.reads(text, as_version=4)))
+        if text != committed:
+            replace(path, committed)
+            print(f"{path.name} is now in its committed form.")
+
+
 def _memory(mib):
     return f"{mib:5.0f} MiB" if mib else "  n/a (memory is measured on Linux)"
 
@@ -151,6 +161,7 @@ def main(arguments):
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--in-place", action="store_true", help="replace the notebooks themselves")
     form.add_argument("--check", action="store_true", help="run nothing, compare with the committed form")
+    form.add_argument("--tidy", action="store_true", help="run nothing, bring them into the committed form")
     parser.add_argument("--folder", type=Path, default=ROOT / "notebooks", help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
     try:
@@ -159,6 +170,8 @@ def main(arguments):
             raise Stopped(f"There are no notebooks in {chosen.folder}.")
         if chosen.check:
             check(paths)
+        elif chosen.tidy:
+            tidy(paths)
         else:
             run(paths, None if chosen.in_place else chosen.folder.parent / "build")
     except Stopped as stop:

@@ -58,6 +58,9 @@ def test_the_speed_of_the_machine_is_told():
 def test_in_place_writes_the_committed_form(course):
     path = course("00_first", "print(1)")
     assert run(course, "--check") == 1, "an unnormalised notebook is found"
+    assert run(course, "--tidy") == 0
+    assert run(course, "--check") == 0 and nbformat.read(path, as_version=4).cells[1].outputs == []
+    nbformat.write(nbformat.read(path, as_version=4), path)
     assert run(course, "--in-place") == 0
     assert run(course, "--check") == 0
     assert nbformat.read(path, as_version=4).cells[1].outputs[0].text == "1\n"

@@ -340,5 +340,30 @@ def test_the_top_folder_holds_only_what_the_plan_names():
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     top = {line.split("/")[0] for line in tracked.splitlines()}
     files = {"README.md", "CONTRIBUTING.md", "LICENSE", "LICENSE-text", "Makefile", "pyproject.toml"}
-    files |= {"constraints.txt", "environment.yml", "postBuild"}
-    assert top - files - {"notebooks", "lessons", "helpers", "tests", ".gitignore", ".github", ".ci"} == set()
+    files |= {"constraints.txt", "environment.yml", "postBuild", "CHANGELOG.md", "CITATION.cff"}
+    files |= {".gitignore", ".gitattributes", ".pre-commit-config.yaml"}
+    assert top - files - {"notebooks", "lessons", "helpers", "tests", ".github", ".ci"} == set()
+
+
+def test_no_text_gets_the_line_ends_of_windows(tmp_path):
+    """In a clone that asks for them: a script with them does not run."""
+    clone = tmp_path / "clone"
+    command = ["git", "clone", "--quiet", "--no-hardlinks", "-c", "core.autocrlf=true", str(ROOT), str(clone)]
+    subprocess.run(command, check=True)
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=clone, capture_output=True, text=True, check=True
+    ).stdout
+    texts = [clone / name for name in tracked.splitlines() if not name.endswith((".png", ".npz"))]
+    assert len(texts) > 100 and not [path.name for path in texts if b"\r\n" in path.read_bytes()]
+
+
+def test_hooks_and_templates_can_be_read():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    entries = [hook["entry"] for repository in hooks["repos"] for hook in repository["hooks"]]
+    lint = (ROOT / "Makefile").read_text().split("\nlint:")[1].split("\n\n")[0]
+    assert all(name in " ".join(entries) for name in ("ruff check", "ruff format", ".ci/run_notebooks.py"))
+    assert all(name in lint for name in ("ruff check", "ruff format", ".ci/run_notebooks.py"))
+    for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"):
+        assert {"name", "description", "body"} <= yaml.safe_load(path.read_text(encoding="utf-8")).keys()
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == PROJECT["version"] and citation["license"] == PROJECT["license"]

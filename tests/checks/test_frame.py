@@ -368,7 +368,8 @@ def test_a_loop_without_end_is_answered():
     assert "was stopped" in feedback.message
 
 
-def test_a_loop_that_catches_everything_is_answered():
+def test_a_loop_that_catches_everything_is_answered(monkeypatch):
+    monkeypatch.setattr(Answer.__init__, "__defaults__", (0.3,))  # seconds
     over = threading.Event()
 
     def swallows(generator, discriminator, g_optimiser, z):
@@ -389,7 +390,8 @@ def test_a_loop_that_catches_everything_is_answered():
     assert feedback.kind == "slow"
 
 
-def test_a_long_sleep_is_answered():
+def test_a_long_sleep_is_answered(monkeypatch):
+    monkeypatch.setattr(Answer.__init__, "__defaults__", (0.3,))  # seconds
     feedback = check_discriminator_step(
         lambda generator, discriminator, d_optimiser, real, z: time.sleep(600)
     )
