@@ -120,8 +120,7 @@ def run(paths, target=None):
 def check(paths):
     """Raise for the first notebook whose file is not in its committed form."""
     for path in paths:
-        text = path.read_text(encoding="utf-8")
-        if text != as_text(normalise(nbformat.reads(text, as_version=4))):
+        if path.read_text(encoding="utf-8") != _committed(path):
             raise Stopped(
                 f"{path.name} is not in its committed form: run `make notebooks NB={path.stem[:2]}`."
             )
@@ -130,11 +129,14 @@ def check(paths):
 def tidy(paths):
     """Bring each notebook into its committed form, with the outputs that it has, and name those that changed."""
     for path in paths:
-        text = path.read_text(encoding="utf-8")
-        committed = as_text(normalise(nbformat.reads(text, as_version=4)))
-        if text != committed:
+        committed = _committed(path)
+        if path.read_text(encoding="utf-8") != committed:
             replace(path, committed)
             print(f"{path.name} is now in its committed form.")
+
+
+def _committed(path):
+    return as_text(normalise(nbformat.read(path, as_version=4)))
 
 
 def _memory(mib):

@@ -98,9 +98,6 @@ def train_vae(budget: Budget, seed: int) -> tuple[VAE, int]:
     return average.eval(), budget(update)
 
 
-ALT = "A live view, drawn again and again."
-
-
 def budget_of(seconds: float, number: int | None, kept: float = 0.0) -> Budget:
     return for_cpu_seconds(seconds, kept) if number is None else for_updates(number)
 
@@ -213,12 +210,12 @@ def bench_live() -> dict:
     """The pictures a second that each live view can draw: what a reader sees while it plays."""
     from helpers.widgets import DivergenceBench, ElboBench, GanLab, PairBench
 
-    lab, figures = GanLab(), {}
+    alt, lab, figures = "A live view, drawn again and again.", GanLab(), {}
     views = {
-        "gan_lab, 8 rounds": lambda: ([lab.round() for _ in range(8)], lab.picture(ALT)),
-        "divergence_bench": partial(DivergenceBench().picture, ALT),
-        "elbo_bench": partial(ElboBench().picture, ALT),
-        "pair_bench": partial(PairBench().picture, ALT),
+        "gan_lab, 8 rounds": lambda: ([lab.round() for _ in range(8)], lab.picture(alt)),
+        "divergence_bench": partial(DivergenceBench().picture, alt),
+        "elbo_bench": partial(ElboBench().picture, alt),
+        "pair_bench": partial(PairBench().picture, alt),
     }
     for name, picture in views.items():
         figures[name] = round(1000 / milliseconds(picture, 1.0), 1)

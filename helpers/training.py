@@ -173,7 +173,8 @@ def set_threads(threads: int | None = None) -> int:
     fast on an idle machine, and half as fast where another program wanted the core. Of equals the fewest are taken.
     """
     if threads is None:
-        times = {n: step_milliseconds(n) for n in (1, 2, 4) if n == 1 or n <= granted_cpus()}
+        granted = granted_cpus()
+        times = {n: step_milliseconds(n) for n in (1, 2, 4) if n <= granted}
         threads = min(n for n, time_of_n in times.items() if time_of_n <= 1.1 * min(times.values()))
     torch.set_num_threads(threads)
     return threads

@@ -18,15 +18,14 @@ def pytest_xdist_auto_num_workers() -> int:
     return max(1, min(granted_cpus(), psutil.virtual_memory().total // MEMORY_OF_A_WORKER))
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     """Give each worker its share of the cores: threads that wait for each other would slow all of them."""
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if workers > 1:
         share = max(1, granted_cpus() // workers)
-        os.environ["CPU_LIMIT"] = os.environ["OMP_NUM_THREADS"] = str(
-            share
-        )  # for kernels and other processes
         torch.set_num_threads(share)
+        # And for the kernels and other processes that a test starts:
+        os.environ["CPU_LIMIT"] = os.environ["OMP_NUM_THREADS"] = str(share)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -80,11 +80,7 @@ def vae_run(seed: int) -> dict[str, float]:
     return judged(score, steps=steps, bound=bound)
 
 
-def vqvae_run(
-    seed: int,
-    budget: Budget = VQ_BUDGET,
-    prior_budget: Budget = PRIOR_BUDGET,
-) -> dict[str, float]:
+def vqvae_run(seed: int, budget: Budget = VQ_BUDGET, prior_budget: Budget = PRIOR_BUDGET) -> dict[str, float]:
     """A VQ-VAE, then its prior, `SECONDS` of CPU time together: samples judged on validation, and the bound.
 
     Returns also the rate −log p(k) in nats on validation, the dead codes and the perplexity on the training images.

@@ -9,9 +9,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if find_chromium() is None:
         return
     in_browser = {mark.args[0] for item in items for mark in item.iter_markers("runs")}
-    again = [item for item in items if item.path.suffix == ".ipynb" and item.path.stem in in_browser]
+    once, again = [], []
+    for item in items:
+        (again if item.path.suffix == ".ipynb" and item.path.stem in in_browser else once).append(item)
     if again:
         config.hook.pytest_deselected(items=again)
-        items[:] = [
-            item for item in items if item.path.suffix != ".ipynb" or item.path.stem not in in_browser
-        ]
+        items[:] = once
