@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from helpers.feedback import reading
 from helpers.feedback.says import Mistake
 
-IN_PLACE = "A tensor that backward still needs was changed in place. Look for `+=`, `*=` and for methods that end in `_`."
+IN_PLACE = "A tensor that backward still needs was changed in place. Look for `+=`, `*=`, or a method that ends in `_`."
 FROZEN = "Parameters are frozen when your function is over. Put `requires_grad` back to True."
 BACKWARD = (
     "Your function has already gone backward. Return the value and leave `backward` to the training step."

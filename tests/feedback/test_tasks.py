@@ -1,4 +1,4 @@
-"""Every task of the course, by its own tables: each right row passes, each wrong one is named, pairs are never mistaken."""
+"""Every task of the course, by its own tables: right rows pass, wrong ones are named, pairs are never mistaken."""
 
 import importlib
 import itertools
