@@ -242,7 +242,7 @@ def _errors(c: Case, z: Tensor) -> Tensor:
     return (c.x - z @ c.model.weight.T - c.model.bias).square().sum(-1)
 
 
-POSTERIOR = "Your z is drawn from the model's own posterior. The bound is for the q that comes in: use `mu` and `log_var`."
+POSTERIOR = "Your z is drawn from the model's own posterior. The bound is for a given q: use `mu` and `log_var`."
 DRAWS = [
     *on_case(SAMPLES, "mu", "log_var", "eps"),
     Row("antithetic", lambda c: torch.cat([c.mu + s * sigma(c.log_var) * c.eps for s in (1, -1)]),
