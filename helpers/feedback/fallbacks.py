@@ -82,8 +82,8 @@ def factor_said(factor: float, sizes: Mapping[str, int] | None = None) -> str:
             (size, f"a sum stands where the mean over {name} belongs, or something is counted {name} times")
         ]
         powers += [(1 / size, f"a mean stands where the sum over {name} belongs")]
-    for (sign, a), (size, b), (base, c), (power, d) in itertools.product(
-        SIGNS.items(), SIZES.items(), BASES.items(), powers
+    for (power, d), (base, c), (size, b), (sign, a) in itertools.product(
+        powers, BASES.items(), SIZES.items(), SIGNS.items()
     ):
         if abs(factor - sign * size * base * power) < 1e-3 * abs(factor):
             return ", and ".join(text for text in (a, b, c, d) if text)

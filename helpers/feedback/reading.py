@@ -22,7 +22,7 @@ def numbers(value: object, wanted: str = "a tensor") -> Tensor:
     if isinstance(value, Mapping | str | bytes) or value is None or isinstance(value, type):
         raise _no_numbers(value, wanted)
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 10**300:
-        return torch.tensor(math.copysign(math.inf, value), dtype=torch.float64)
+        return torch.tensor(math.inf if value > 0 else -math.inf, dtype=torch.float64)
     try:
         parts = list(value) if isinstance(value, list | tuple) else None
         if parts and any(isinstance(part, Tensor) for part in parts):
