@@ -169,14 +169,15 @@ def beside_the_path(name: str, say: str, kind: str = "value") -> Callable[[Trial
 def worst(trial: Trial) -> tuple[Case, str, tuple[int, ...], float, float]:
     """(case, name, place, given, wanted) where the answer is most wrong: a witness that is never right."""
     found = None
+    values = getattr(trial.task.observe, "results", {})
     for case, seen in zip(trial.cases, trial.seen, strict=True):
         right = trial.ours(case)
         for name, want in right.items():
             if name not in seen or seen[name].shape != want.shape or not want.numel():
                 continue
             off = torch.nan_to_num((seen[name] - want).abs(), math.inf) / (want.abs().max() + 1e-12)
-            place = tuple(int(i) for i in torch.unravel_index(off.argmax(), off.shape)) if off.ndim else ()
-            size = float(off[place] if off.ndim else off)
+            place = tuple(int(i) for i in torch.unravel_index(off.argmax(), off.shape))
+            size = name in values and float(off[place]) > 1e-3, float(off[place])  # values before gradients
             if found is None or size > found[0]:
                 found = size, case, name, place, float(seen[name][place]), float(want[place])
     return found[1:]
@@ -187,7 +188,9 @@ def witness(trial: Trial) -> Mistake:
     case, name, place, given, wanted = worst(trial)
     index = f"[{', '.join(map(str, place))}]" if place else ""
     shapes = ", ".join(
-        f"{key} {tuple(value.shape)}" if isinstance(value, Tensor) else f"{key} = {value}"
+        f"{key} {tuple(value.shape)}"
+        if isinstance(value, Tensor) and value.ndim
+        else f"{key} = {told(value)}"
         for key, value in case.items()
         if isinstance(value, Tensor | int | float)
     )

@@ -54,7 +54,8 @@ ENDS = [
 
 
 def cases():
-    return [Case(x=torch.randn(*size), a=torch.tensor(slope), w=w) for size, slope, w in (((5, 3), 1.7, 2.0), ((4, 7), 0.6, 0.3))]  # fmt: skip
+    sizes = ((5, 3), 1.7, 2.0), ((4, 7), 0.6, 0.3)
+    return [Case(x=torch.randn(*size), a=torch.tensor(slope), w=w) for size, slope, w in sizes]
 
 
 TASK = Task(
@@ -130,7 +131,7 @@ def test_explanations_leave_supersets_out_and_agree_on_all_cases():
         for case in where
     ]
     found = explain(seen, TASK, where)
-    assert [[row.kind for row in choice.wrong] for choice in found][0] == ["minus"]
+    assert [row.kind for row in found[0].wrong] == ["minus"]
     assert all(len(choice.wrong) == 1 for choice in found)
     seen[1]["value"] = seen[1]["value"] + 1
     assert explain(seen, TASK, where) == []
