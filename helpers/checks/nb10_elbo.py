@@ -7,15 +7,24 @@ import torch
 from torch import Tensor
 
 from helpers.checks.shared import (
+    DRAWS,
     KL_TERMS,
+    LIKELIHOODS,
     LOG_TWO_PI,
-    SAMPLES,
+    entropy,
+    exact_case,
     gaussian_kl,
     kinds,
     log_normal,
-    on_case,
+    log_prior,
+    log_q,
+    noise,
+    of_each_observation,
+    rate,
     rows_of_both_signs,
+    samples_used,
     sigma,
+    sizes_of,
     spread,
 )
 from helpers.feedback import (
@@ -204,87 +213,23 @@ def check_gaussian_kl(kl: Callable[[Tensor, Tensor], Tensor]) -> Feedback:
 # The bound
 
 
-def _rate(c: Case) -> Tensor:
-    return gaussian_kl(c.mu, c.log_var).sum(-1)
-
-
-# The model's own densities, written out: its distributions take ten times as long to build as to evaluate.
-def _log_prior(z: Tensor) -> Tensor:
-    return -0.5 * (z**2 + LOG_TWO_PI).sum(-1)
-
-
-def _log_likelihood(c: Case, z: Tensor) -> Tensor:
-    return -0.5 * (_errors(c, z) / c.model.std**2 + c.x.shape[1] * (LOG_TWO_PI + 2 * math.log(c.model.std)))
-
-
-def _log_q(c: Case, z: Tensor) -> Tensor:
-    return log_normal(z, c.mu, c.log_var)
-
-
-def _entropy(c: Case) -> Tensor:
-    return 0.5 * (1 + LOG_TWO_PI + c.log_var).sum(-1)
-
-
 def _mean_log_prior(c: Case) -> Tensor:
     return -0.5 * (c.mu**2 + c.log_var.exp() + LOG_TWO_PI).sum(-1)
 
 
-def _from_posterior(c: Case, root: Callable[[Tensor], Tensor]) -> Tensor:
-    mean, cov = c.model.posterior(c.x)
-    return mean + c.eps @ root(cov).T
-
-
-def _noise(c: Case, z: Tensor) -> Tensor:
-    return (z - c.mu) / sigma(c.log_var)  # ε itself, however many samples z holds
-
-
-def _errors(c: Case, z: Tensor) -> Tensor:
-    return (c.x - z @ c.model.weight.T - c.model.bias).square().sum(-1)
-
-
-POSTERIOR = "Your z is drawn from the model's own posterior. The bound is for a given q: use `mu` and `log_var`."
-DRAWS = [
-    *on_case(SAMPLES, "mu", "log_var", "eps"),
-    Row("antithetic", lambda c: torch.cat([c.mu + s * sigma(c.log_var) * c.eps for s in (1, -1)]),
-        "You use each `eps` with both signs. That is allowed, and takes out some of the noise.", ok=True),
-    Row("no_expectation", lambda c: c.mu.expand_as(c.eps),
-        "Your z is μ, so `eps` has no effect and no expectation is taken. The bound averages over all z that q(z|x) "
-        "allows, not over the middle one alone."),
-    Row("one_sample", lambda c: c.mu + sigma(c.log_var) * c.eps[:1],
-        "Only the first of the K samples is used. One sample is unbiased but noisy: `eps` holds K of them, along its "
-        "first dimension."),
-    Row("one_sample", lambda c: c.mu + sigma(c.log_var) * c.eps[-1:],
-        "Only the last of the K samples is used. If you loop over them, is something overwritten where it should be "
-        "collected?"),
-    Row("one_noise_for_all", lambda c: c.mu + sigma(c.log_var) * c.eps[:, :1],
-        "One row of noise serves the whole batch. `eps` is (K, B, d): each observation has noise of its own."),
-    Row("averaged_noise", lambda c: c.mu + sigma(c.log_var) * c.eps.mean(0, keepdim=True),
-        "You average the noise, then compute the bound once. That z is almost μ: average what the K samples give, "
-        "not the samples."),
-    Row("posterior", lambda c: _from_posterior(c, lambda cov: cov.diagonal().sqrt().diag()), POSTERIOR),
-    Row("posterior", lambda c: _from_posterior(c, torch.linalg.cholesky), POSTERIOR),
-]  # fmt: skip
-SQUARES = (
-    "Your squared errors are not weighed by the model's own standard deviation. How wide is p(x|z)? `model.std` and "
-    "`model.log_likelihood` know."
+ANTITHETIC = Row(
+    "antithetic",
+    lambda c: torch.cat([c.mu + s * sigma(c.log_var) * c.eps for s in (1, -1)]),
+    "You use each `eps` with both signs. That is allowed, and takes out some of the noise.",
+    ok=True,
 )
-LIKELIHOODS = [
-    Row("right", lambda c, z: _log_likelihood(c, z), ok=True),
-    Row("right", lambda c, z: exact_elbo(c.model, c.x, c.mu, c.log_var) + _rate(c),
-        "You take the mean of log p(x|z) exactly, where this linear model allows it. With a network for a decoder "
-        "only samples are left.", ok=True),
-    Row("dimension_mean", lambda c, z: _log_likelihood(c, z) / c.x.shape[1],
-        "Your log p(x|z) is a mean over the D numbers of x, where it is a sum: independent dimensions add their "
-        "logarithms. Beside it the KL weighs D times too much."),
-    Row("batch_average", lambda c, z: _log_likelihood(c, z).mean(-1, keepdim=True),
-        "Your log p(x|z) is averaged over the batch, then joined to the KL of each observation. Average only over "
-        "the K samples."),
-    Row("squares", lambda c, z: -_errors(c, z), SQUARES),
-    Row("squares", lambda c, z: -_errors(c, z) / 2, SQUARES),
-    Row("squares", lambda c, z: -_errors(c, z) / c.x.shape[1], SQUARES),
-    Row("squares", lambda c, z: -_errors(c, z) / c.model.std**2, SQUARES),
-    Row("squares", lambda c, z: -_errors(c, z) / (2 * c.model.std), SQUARES),
-]  # fmt: skip
+EXACT = Row(
+    "right",
+    lambda c, z: exact_elbo(c.model, c.x, c.mu, c.log_var) + rate(c),
+    "You take the mean of log p(x|z) exactly, where this linear model allows it. With a network for a decoder "
+    "only samples are left.",
+    ok=True,
+)
 NOT_THERE = "log q(z|x) is evaluated at the wrong place. All three densities belong to one and the same z."
 PRIOR_PLACE = "log p(z) is evaluated at the wrong place. Both terms are about the z that was sampled from q."
 NO_LOG_Q = (
@@ -300,60 +245,60 @@ BATCH_KL = (
     "Your KL is {} over the batch, and joined to log p(x|z) of each observation. Keep one number for each."
 )
 REGULARISERS = [
-    Row("right", lambda c, z: -_rate(c), ok=True),
-    Row("right", lambda c, z: _log_prior(z) - _log_q(c, z),
+    Row("right", lambda c, z: -rate(c), ok=True),
+    Row("right", lambda c, z: log_prior(z) - log_q(c, z),
         "Your KL is estimated from the same samples, as a mean of log q − log p. That is right and needs no formula; "
         "where there is one, as here, it often has less noise.", ok=True),
-    Row("right", lambda c, z: _log_prior(z) + _entropy(c),
+    Row("right", lambda c, z: log_prior(z) + entropy(c),
         "You take the entropy of q exactly and sample the rest: right, and handy where only q is a Gaussian.", ok=True),
-    Row("right", lambda c, z: _mean_log_prior(c) - _log_q(c, z),
+    Row("right", lambda c, z: _mean_log_prior(c) - log_q(c, z),
         "You take the mean of log p(z) exactly and sample log q. That is right; its mean is known as well.", ok=True),
-    Row("path_gradient", lambda c, z: _log_prior(z) - log_normal(z, c.mu.detach(), c.log_var.detach()),
+    Row("path_gradient", lambda c, z: log_prior(z) - log_normal(z, c.mu.detach(), c.log_var.detach()),
         "Within log q your μ and σ are constants. The gradient differs from sample to sample, but its mean is right, "
         "and it is free of noise where q is the posterior.", ok=True),
-    Row("kl_half", lambda c, z: -2 * _rate(c), "Your KL is twice too large: a ½ is missing."),
-    Row("kl_half_twice", lambda c, z: -_rate(c) / 2, "Your KL is half as large as it should be."),
-    Row("kl_mean", lambda c, z: -_rate(c) / c.mu.shape[1],
+    Row("kl_half", lambda c, z: -2 * rate(c), "Your KL is twice too large: a ½ is missing."),
+    Row("kl_half_twice", lambda c, z: -rate(c) / 2, "Your KL is half as large as it should be."),
+    Row("kl_mean", lambda c, z: -rate(c) / c.mu.shape[1],
         "Your KL is a mean over the latent dimensions, and should be a sum: it now weighs d times too little."),
-    Row("kl_mean", lambda c, z: (_log_prior(z) - _log_q(c, z)) / c.mu.shape[1],
+    Row("kl_mean", lambda c, z: (log_prior(z) - log_q(c, z)) / c.mu.shape[1],
         "Your log p(z) and log q(z|x) are means over the latent dimensions, and should be sums: as they stand, they "
         "weigh d times too little."),
-    Row("kl_batch_mean", lambda c, z: -_rate(c).mean(), BATCH_KL.format("averaged")),
-    Row("kl_batch_mean", lambda c, z: -_rate(c).mean() / c.mu.shape[1], BATCH_KL.format("averaged")),
-    Row("kl_batch_sum", lambda c, z: -_rate(c).sum(), BATCH_KL.format("summed")),
+    Row("kl_batch_mean", lambda c, z: -rate(c).mean(), BATCH_KL.format("averaged")),
+    Row("kl_batch_mean", lambda c, z: -rate(c).mean() / c.mu.shape[1], BATCH_KL.format("averaged")),
+    Row("kl_batch_sum", lambda c, z: -rate(c).sum(), BATCH_KL.format("summed")),
     *[
         Row(row.kind, lambda c, z, f=row.f: -f(c.mu, c.log_var).sum(-1), row.say)
         for row in kinds(KL_TERMS, "kl_") if "entropy" not in row.kind
     ],
     Row("kl_of_z", lambda c, z: -gaussian_kl(z, c.log_var).sum(-1),
         "z stands in your KL where μ belongs. If you wrote μ, look for a `+=` that turned it into z."),
-    Row("kl_detached", lambda c, z: -_rate(c).detach(),
+    Row("kl_detached", lambda c, z: -rate(c).detach(),
         "The value is right, but the KL is cut from the graph, so nothing draws q towards the prior. Look for "
         "`detach` or `no_grad`."),
     Row("kl_to_posterior", lambda c, z: -kl_to_posterior(c.model, c.x, c.mu, c.log_var),
         "Your KL is that to the posterior. That is the gap beneath log p(x); what log p(x|z) is weighed against is "
         "the KL to what was believed before x was seen."),
-    Row("no_log_q", lambda c, z: _log_prior(z), NO_LOG_Q),
+    Row("no_log_q", lambda c, z: log_prior(z), NO_LOG_Q),
     Row("no_log_q", lambda c, z: _mean_log_prior(c), NO_LOG_Q),
-    Row("no_prior", lambda c, z: -_log_q(c, z), NO_PRIOR),
-    Row("no_prior", lambda c, z: _entropy(c), NO_PRIOR),
-    Row("entropy_sign", lambda c, z: _log_prior(z) + _log_q(c, z), ENTROPY_SIGN),
-    Row("entropy_sign", lambda c, z: _log_prior(z) - _entropy(c), ENTROPY_SIGN),
-    Row("entropy_sign", lambda c, z: _mean_log_prior(c) - _entropy(c), ENTROPY_SIGN),
-    Row("q_place", lambda c, z: _log_prior(z) - _log_q(c, c.mu), NOT_THERE),
-    Row("q_place", lambda c, z: _log_prior(z) - _log_q(c, _noise(c, z)), NOT_THERE),
-    Row("q_of_noise", lambda c, z: _log_prior(z) - _log_prior(_noise(c, z)),
+    Row("no_prior", lambda c, z: -log_q(c, z), NO_PRIOR),
+    Row("no_prior", lambda c, z: entropy(c), NO_PRIOR),
+    Row("entropy_sign", lambda c, z: log_prior(z) + log_q(c, z), ENTROPY_SIGN),
+    Row("entropy_sign", lambda c, z: log_prior(z) - entropy(c), ENTROPY_SIGN),
+    Row("entropy_sign", lambda c, z: _mean_log_prior(c) - entropy(c), ENTROPY_SIGN),
+    Row("q_place", lambda c, z: log_prior(z) - log_q(c, c.mu), NOT_THERE),
+    Row("q_place", lambda c, z: log_prior(z) - log_q(c, noise(c, z)), NOT_THERE),
+    Row("q_of_noise", lambda c, z: log_prior(z) - log_prior(noise(c, z)),
         "You take the density of the noise for that of z. Stretching the noise by σ thins it out: which term of log "
         "q(z|x) says so?"),
-    Row("prior_place", lambda c, z: _log_prior(c.mu) - _log_q(c, z), PRIOR_PLACE),
-    Row("prior_place", lambda c, z: _log_prior(_noise(c, z)) - _log_q(c, z), PRIOR_PLACE),
-    Row("prior_place", lambda c, z: _log_prior(c.mu) + _entropy(c), PRIOR_PLACE),
-    Row("q_variance", lambda c, z: _log_prior(z) - log_normal(z, c.mu, 2 * c.log_var),
+    Row("prior_place", lambda c, z: log_prior(c.mu) - log_q(c, z), PRIOR_PLACE),
+    Row("prior_place", lambda c, z: log_prior(noise(c, z)) - log_q(c, z), PRIOR_PLACE),
+    Row("prior_place", lambda c, z: log_prior(c.mu) + entropy(c), PRIOR_PLACE),
+    Row("q_variance", lambda c, z: log_prior(z) - log_normal(z, c.mu, 2 * c.log_var),
         "The density of q has the variance where the standard deviation belongs. Which of the two does `Normal` "
         "take?"),
-    Row("prior_twice", lambda c, z: _log_prior(z) - _rate(c),
+    Row("prior_twice", lambda c, z: log_prior(z) - rate(c),
         "The prior is counted twice: log p(z) stands in your sum, and in the KL as well. Take one of the two."),
-    Row("entropy_twice", lambda c, z: _entropy(c) - _rate(c),
+    Row("entropy_twice", lambda c, z: entropy(c) - rate(c),
         "The entropy of q is counted twice: it stands in your sum, and in the KL as well."),
 ]  # fmt: skip
 
@@ -423,38 +368,6 @@ def _compose(c, draw, likelihood, regulariser, weigh, average, end):
     return end(average(*weigh(r, k, c)))
 
 
-def _elbo_case(batch: int, latent: int, dimensions: int, samples: int) -> Case:
-    # So noisy a model leaves the KL its say beside log p(x|z), and no weight p(x, z)/q(z|x) underflows.
-    model = LinearGaussian(0.7 * torch.randn(dimensions, latent), torch.randn(dimensions), 1.3)
-    x, _ = model.sample(batch)
-    mu, log_var = rows_of_both_signs(batch, latent)
-    return Case(model=model, x=x, mu=mu, log_var=log_var, eps=torch.randn(samples, batch, latent))
-
-
-def _elbo_hints(c: Case) -> dict[tuple, str]:
-    samples, batch, latent = c.eps.shape
-    dimensions = c.x.shape[1]
-    one = "Keep one number per observation: average over the K samples only."
-    return {
-        (): f"That is one number for the whole batch. {one}",
-        (1,): f"That is one number for the whole batch. {one}",
-        (samples, batch): "That is one number for each sample. An expectation is estimated by their mean.",
-        (1, batch): "The first dimension, of the samples, is still there.",
-        (samples,): f"You averaged over the observations and kept the samples. {one}",
-        (batch, latent): "Sum over the latent dimensions of an observation.",
-        (samples, batch, latent): "Sum over the latent dimensions, then average over the samples.",
-        (batch, dimensions): "Sum log p(x|z) over the D numbers of x.",
-        (
-            samples,
-            batch,
-            dimensions,
-        ): "Sum log p(x|z) over the D numbers of x, then average over the samples.",
-        (batch, 1): "The last dimension is one too many: beside a (B,) it silently grows to (B, B).",
-        (batch, batch): "A (B,) met a (B, 1) and grew to (B, B): print the shapes of your terms.",
-        (latent,): "You kept the latent dimensions. Sum over those, and keep the observations.",
-    }
-
-
 def _which_term(trial: Trial) -> Mistake | None:
     """Which of the two terms is wrong, seen where the other is known."""
     case = trial.cases[0]
@@ -466,7 +379,7 @@ def _which_term(trial: Trial) -> Mistake | None:
             "Where q is the prior your bound is right, elsewhere it is not: so look at what is charged for leaving the "
             "prior. For one dimension a KL is 2 at μ = 2, log σ² = 0, and 0.36 at μ = 0, log σ² = 1.",
         )
-    used = [k for k in range(len(case.eps)) if _uses(trial, k)]
+    used = samples_used(trial)
     if not used:
         return Mistake(
             "noise_unused",
@@ -487,13 +400,6 @@ def _which_term(trial: Trial) -> Mistake | None:
             "print the z you decode with `eps` all 0, then all 1; then what is averaged, and over which dimension.",
         )
     return None
-
-
-def _uses(trial: Trial, k: int) -> bool:
-    """Whether the answer changes with sample k."""
-    eps = trial.cases[0].eps.clone()
-    eps[k] = 2 * eps[k] + 1
-    return not trial.task.alike(trial.ask(trial.cases[0].but(eps=eps)), trial.seen[0], ["value"])
 
 
 def _fits_some(trial: Trial, cases: list[Case]) -> bool:
@@ -523,10 +429,10 @@ def _elbo_by_hand(trial: Trial) -> Mistake:
 
 ELBO = Task(
     usage="my_elbo(model, x, mu, log_var, eps)",
-    cases=lambda: [_elbo_case(*sizes) for sizes in ((5, 3, 4, 6), (4, 5, 7, 3))],  # (B, d, D, K)
-    tables=(DRAWS, LIKELIHOODS, REGULARISERS, WEIGHINGS, AVERAGES, RESULTS),
+    cases=lambda: [exact_case(*sizes) for sizes in ((5, 3, 4, 6), (4, 5, 7, 3))],  # (B, d, D, K)
+    tables=([*DRAWS, ANTITHETIC], [*LIKELIHOODS, EXACT], REGULARISERS, WEIGHINGS, AVERAGES, RESULTS),
     compose=_compose,
-    observe=Observe(Wanted("(B,)", lambda c: c.x.shape[:1], _elbo_hints), at=("mu", "log_var")),
+    observe=Observe(Wanted("(B,)", lambda c: c.x.shape[:1], of_each_observation), at=("mu", "log_var")),
     praise="This is the ELBO of each observation, in nats, and its gradient reaches μ and σ.",
     probes=(
         in_any_order("observations", {"x": 0, "mu": 0, "log_var": 0, "eps": 1}),
@@ -535,7 +441,7 @@ ELBO = Task(
         other_dtype(),
     ),
     fallbacks=(
-        scaled("Your bound", lambda c: dict(zip("KBdD", (*c.eps.shape, c.x.shape[1]), strict=True))),
+        scaled("Your bound", sizes_of),
         shifted(
             "Right gradient, wrong nats: every row",
             "A constant of a Gaussian (what makes a density integrate to 1) or of the KL is missing. The optimum "

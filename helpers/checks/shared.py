@@ -1,4 +1,4 @@
-"""What several notebooks' checks share: z = μ + σ·ε, the KL of a Gaussian to the prior, and how both go wrong."""
+"""What several notebooks' checks share: z = μ + σ·ε, the KL of a Gaussian to the prior, samples of an exact model."""
 
 import math
 from collections.abc import Callable
@@ -7,7 +7,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from helpers.feedback import Row
+from helpers.feedback import Case, Close, Mistake, Row, Trial, alike
+from helpers.theory import LinearGaussian
 
 LOG_TWO_PI = math.log(2 * math.pi)
 
@@ -163,3 +164,184 @@ def spread(low: float, high: float) -> Callable:
         return case.but(log_var=at + 0.1 * case.log_var)
 
     return make
+
+
+# Samples from q on a model that is solved exactly, for a call f(model, x, mu, log_var, eps).
+
+
+def exact_case(batch: int, latent: int, dimensions: int, samples: int) -> Case:
+    """A `LinearGaussian`, x (B, D), μ and log σ² (B, d), ε (K, B, d)."""
+    # So noisy a model leaves the KL its say beside log p(x|z), and no weight p(x, z)/q(z|x) underflows.
+    model = LinearGaussian(0.7 * torch.randn(dimensions, latent), torch.randn(dimensions), 1.3)
+    x, _ = model.sample(batch)
+    mu, log_var = rows_of_both_signs(batch, latent)
+    return Case(model=model, x=x, mu=mu, log_var=log_var, eps=torch.randn(samples, batch, latent))
+
+
+# The densities written out: the model's own distributions take ten times as long to build as to evaluate.
+def log_prior(z: Tensor) -> Tensor:
+    return -0.5 * (z**2 + LOG_TWO_PI).sum(-1)
+
+
+def log_likelihood(c: Case, z: Tensor) -> Tensor:
+    return -0.5 * (
+        squared_errors(c, z) / c.model.std**2 + c.x.shape[1] * (LOG_TWO_PI + 2 * math.log(c.model.std))
+    )
+
+
+def log_q(c: Case, z: Tensor) -> Tensor:
+    return log_normal(z, c.mu, c.log_var)
+
+
+def squared_errors(c: Case, z: Tensor) -> Tensor:
+    return (c.x - z @ c.model.weight.T - c.model.bias).square().sum(-1)
+
+
+def entropy(c: Case) -> Tensor:
+    return 0.5 * (1 + LOG_TWO_PI + c.log_var).sum(-1)
+
+
+def rate(c: Case) -> Tensor:
+    """KL(q(z|x) ‖ p(z)) of each row."""
+    return gaussian_kl(c.mu, c.log_var).sum(-1)
+
+
+def noise(c: Case, z: Tensor) -> Tensor:
+    """ε itself, however many samples z holds."""
+    return (z - c.mu) / sigma(c.log_var)
+
+
+def _from_posterior(c: Case, root: Callable[[Tensor], Tensor]) -> Tensor:
+    mean, cov = c.model.posterior(c.x)
+    return mean + c.eps @ root(cov).T
+
+
+POSTERIOR = (
+    "Your z is drawn from the model's own posterior. The bound is for a given q: use `mu` and `log_var`."
+)
+DRAWS = [
+    *[
+        replace(row, kind="detached_deviation") if row.kind == "detached_noise" else row
+        for row in on_case(SAMPLES, "mu", "log_var", "eps")
+    ],
+    Row("no_expectation", lambda c: c.mu.expand_as(c.eps),
+        "Your z is μ, so `eps` has no effect and no expectation is taken. The bound averages over all z that q(z|x) "
+        "allows, not over the middle one alone."),
+    Row("one_sample", lambda c: c.mu + sigma(c.log_var) * c.eps[:1],
+        "Only the first of the K samples is used. One sample is unbiased but noisy: `eps` holds K of them, along its "
+        "first dimension."),
+    Row("one_sample", lambda c: c.mu + sigma(c.log_var) * c.eps[-1:],
+        "Only the last of the K samples is used. If you loop over them, is something overwritten where it should be "
+        "collected?"),
+    Row("one_noise_for_all", lambda c: c.mu + sigma(c.log_var) * c.eps[:, :1],
+        "One row of noise serves the whole batch. `eps` is (K, B, d): each observation has noise of its own."),
+    Row("averaged_noise", lambda c: c.mu + sigma(c.log_var) * c.eps.mean(0, keepdim=True),
+        "You average the noise, then compute the bound once. That z is almost μ: average what the K samples give, "
+        "not the samples."),
+    Row("posterior", lambda c: _from_posterior(c, lambda cov: cov.diagonal().sqrt().diag()), POSTERIOR),
+    Row("posterior", lambda c: _from_posterior(c, torch.linalg.cholesky), POSTERIOR),
+]  # fmt: skip
+SQUARES = (
+    "Your squared errors are not weighed by the model's own standard deviation. How wide is p(x|z)? `model.std` and "
+    "`model.log_likelihood` know."
+)
+LIKELIHOODS = [
+    Row("right", log_likelihood, ok=True),
+    Row("dimension_mean", lambda c, z: log_likelihood(c, z) / c.x.shape[1],
+        "Your log p(x|z) is a mean over the D numbers of x, where it is a sum: independent dimensions add their "
+        "logarithms. Beside it the KL weighs D times too much."),
+    Row("batch_average", lambda c, z: log_likelihood(c, z).mean(-1, keepdim=True),
+        "Your log p(x|z) is averaged over the batch, then joined to the KL of each observation. Average only over "
+        "the K samples."),
+    Row("squares", lambda c, z: -squared_errors(c, z), SQUARES),
+    Row("squares", lambda c, z: -squared_errors(c, z) / 2, SQUARES),
+    Row("squares", lambda c, z: -squared_errors(c, z) / c.x.shape[1], SQUARES),
+    Row("squares", lambda c, z: -squared_errors(c, z) / c.model.std**2, SQUARES),
+    Row("squares", lambda c, z: -squared_errors(c, z) / (2 * c.model.std), SQUARES),
+]  # fmt: skip
+
+
+def of_each_observation(c: Case) -> dict[tuple, str]:
+    """What another shape than (B,) means, where a bound of each observation is wanted."""
+    samples, batch, latent = c.eps.shape
+    dimensions = c.x.shape[1]
+    one = "Keep one number per observation: average over the K samples only."
+    grown = "A (B,) met a (B, 1) and grew to (B, B): print the shapes of your terms."
+    latents = "Sum over the latent dimensions, as a log-density does, then average over the samples."
+    pixels = "Sum log p(x|z) over the D numbers of x."
+    return {
+        (): f"That is one number for the whole batch. {one}",
+        (1,): f"That is one number for the whole batch. {one}",
+        (samples, batch): "That is one number for each sample. How do the K of an observation become one?",
+        (1, batch): "The first dimension, of the samples, is still there.",
+        (samples,): f"You averaged over the observations and kept the samples. {one}",
+        (batch, latent): "Sum over the latent dimensions of an observation.",
+        (samples, batch, latent): latents,
+        (batch, dimensions): pixels,
+        (samples, batch, dimensions): pixels,
+        (batch, 1): "The last dimension is one too many: beside a (B,) it silently grows to (B, B).",
+        (batch, batch): grown,
+        (latent,): "You kept the latent dimensions. Sum over those, and keep the observations.",
+    }
+
+
+def sizes_of(c: Case) -> dict[str, int]:
+    """K, B, d and D: what a mean or a sum may run over."""
+    return dict(zip("KBdD", (*c.eps.shape, c.x.shape[1]), strict=True))
+
+
+def samples_used(trial: Trial) -> list[int]:
+    """The samples that have an effect; one of tiny weight has to be moved to where it counts."""
+    case, found = trial.cases[0], []
+    for k in range(len(case.eps)):
+        for factor in (0.0, -1.0, 0.5):
+            eps = case.eps.clone()
+            eps[k] *= factor
+            if not alike(trial.ask(case.but(eps=eps))["value"], trial.seen[0]["value"], Close(1e-5)):
+                found.append(k)
+                break
+    return found
+
+
+def far_away(c: Case) -> Case:
+    """x so far away that, in some row, every sample but the best is lost beside it by e^1000."""
+    z = c.mu + sigma(c.log_var) * c.eps
+    for power in range(40):
+        far = c.but(x=c.x + 80 * 1.5**power)
+        best = (log_likelihood(far, z) + log_prior(z) - log_q(far, z)).topk(2, 0).values
+        if (best[0] - best[1]).max() > 1000:
+            return far
+    raise AssertionError("No x is far enough.")
+
+
+def guarded(trial: Trial) -> Mistake | None:
+    """A fallback: small weights, and those alone, come out too large, as with a small number in the logarithm."""
+    got = torch.cat([seen["value"] for seen in trial.seen])
+    want = torch.cat([trial.ours(case)["value"] for case in trial.cases])
+    if got.shape != want.shape or (got - got[0]).abs().max() < 1e-3:  # one number for all is no guard
+        return None
+    row = (got - want).argmax()
+    if got[row] - want[row] < 1e-3:
+        return None
+    added = got[row] + torch.log1p(-(want[row] - got[row]).exp())  # the logarithm of what was added
+    ways = (added, torch.logaddexp(want, added)), (got[row], want.clamp(min=got[row].item()))
+    sizes = [size for size, way in ways if (got - way).abs().max() < 1e-3]
+    if not sizes:
+        return None
+    return Mistake(
+        "guard",
+        f"The smaller log p(x) is, the more yours is too large, as if about {sizes[0].exp():.0e} were added inside "
+        "the logarithm, or were the least it may see. Real images have weights far below any such guard, which then is "
+        "all that is left: can you do without leaving the logarithms?",
+    )
+
+
+def floats(value: object, case: Case) -> object:
+    """The value as it is. Raises `Mistake` where it is a tensor of whole, true-or-false or complex numbers."""
+    if isinstance(value, Tensor) and not value.dtype.is_floating_point:
+        raise Mistake(
+            "type",
+            f"Your function returned a tensor of type `{value.dtype}`, and floats are wanted. Is something rounded, "
+            "compared or made complex on the way?",
+        )
+    return value
