@@ -17,6 +17,7 @@ from helpers.feedback.fallbacks import (
     wrong_gradient,
 )
 from helpers.feedback.judge import diagnose
+from helpers.feedback.moves import Did, Moves, Recorder
 from helpers.feedback.observe import Case, Close, Observe, Seen, Wanted, alike, copied, unchanged
 from helpers.feedback.probes import at, in_any_order, in_the_tails, other_dtype, without
 from helpers.feedback.reading import numbers
@@ -27,9 +28,12 @@ __all__ = [
     "Answer",
     "Case",
     "Close",
+    "Did",
     "Feedback",
     "Mistake",
+    "Moves",
     "Observe",
+    "Recorder",
     "Row",
     "Seen",
     "Task",

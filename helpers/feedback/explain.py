@@ -57,7 +57,7 @@ class Task:
     `probe(trial)` gives remarks or raises `Mistake`; unknown ones through `fallbacks`, `fallback(trial)` gives a
     `Mistake` or None, and then `witness(trial)` has the last word. `retreat(case)` is a case on which to look where an
     answer stops or is not finite. `noise` is what to say of an answer that draws its own, `said` are sentences for
-    exceptions, and `nothing` is true where None may be returned.
+    exceptions, `nothing` is true where None may be returned, and `fixed` are sizes that may stay the same in all cases.
     """
 
     usage: str
@@ -76,6 +76,7 @@ class Task:
     said: tuple[tuple[str, str, str], ...] = ()
     nothing: bool = False
     seed: int = 10
+    fixed: tuple[int, ...] = ()
 
     def close_of(self, name: str) -> Close:
         return self.close if isinstance(self.close, Close) else self.close.get(name, Close())
@@ -183,6 +184,8 @@ class _Table:
         self.memo.known.clear()
 
     def _value(self, choice: Choice) -> Tensor:
+        if not isinstance(self.task.observe, Observe):
+            return self.task.observe.glance(choice, self.case)
         value, wanted = choice.call(self.case, self.memo), self.task.observe.wanted
         if isinstance(value, Tensor) and isinstance(wanted, Wanted):
             return value.reshape(()) if value.numel() == 1 and wanted.shape(self.case) == () else value
@@ -209,7 +212,7 @@ def _like(
     task: Task, case: Case, seen: Seen, phase: object, every: Callable[[], Iterator[Choice]]
 ) -> list[Choice]:
     """The choices of a phase of the search that have the values `seen` on the first case."""
-    if not isinstance(task.observe, Observe):
+    if not isinstance(task.observe, Observe) and not hasattr(task.observe, "glance"):
         return [choice for choice in every() if _agrees(task, choice, [case], [seen])]
     known = _TABLES.setdefault(task, [])
     first, tables = next((each for each in known if _equal(each[0], case)), (None, None))

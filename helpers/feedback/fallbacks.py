@@ -46,7 +46,7 @@ def wrong_gradient(trial: Trial) -> Mistake | None:
     """Whether the values are right and the gradients alone are not."""
     values = getattr(trial.task.observe, "results", {})
     at = [name for name in trial.seen[0] if name not in values]
-    if not at:
+    if not at or not values:
         return None
     for ours in trial.rights():
         pairs = list(zip(trial.seen, ours, strict=True))

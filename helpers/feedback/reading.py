@@ -45,6 +45,27 @@ def tensor(value: object, wanted: str = "a tensor") -> Tensor:
     raise Mistake("type", f"Your function returned {a_or_an(value)}, and {wanted} is wanted. {hint}")
 
 
+def number(value: object, name: str) -> float:
+    """The loss in `value`: a number, a tensor of one element, or a dict with it under `name`. Raises `Mistake`."""
+    if isinstance(value, Mapping):
+        losses = [key for key in value if "loss" in str(key)]
+        if name not in value and len(losses) != 1:
+            raise Mistake(
+                "type", f"Your function returned a dict without `{name}`: put the loss under that name."
+            )
+        value = value[name if name in value else losses[0]]
+    if isinstance(value, str | bytes | list | tuple):
+        raise Mistake("type", f"Your function returned {a_or_an(value)}; please return the loss.")
+    value = numbers(value, "the loss").detach().double()
+    if value.numel() != 1:
+        raise Mistake(
+            "shape",
+            f"The loss should be one number, but yours has shape {tuple(value.shape)}. How do the losses of a batch "
+            "become one?",
+        )
+    return float(value)
+
+
 def _plain(value: Tensor, wanted: str) -> Tensor:
     if value.is_complex():
         raise _complex(wanted)
