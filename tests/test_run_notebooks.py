@@ -86,6 +86,15 @@ def test_a_cell_that_is_meant_to_raise_does_not_stop(course):
     assert run(course) == 0
 
 
+def test_tags_outlive_a_run_and_a_tidying(course):
+    path = course("00_tagged", "def f():\n    return 1")
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[1].metadata.tags = ["written-once:helpers.theory.games"]
+    nbformat.write(notebook, path)
+    assert run(course, "--tidy") == run(course, "--in-place") == run(course, "--check") == 0
+    assert nbformat.read(path, as_version=4).cells[1].metadata == notebook.cells[1].metadata
+
+
 def test_a_dead_kernel_gets_a_sentence(course, capsys):
     course("00_hungry", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
     assert run(course) == 1
