@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import neighbours
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
@@ -83,6 +84,11 @@ class TestHouseRules:
         prose = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
         links = re.findall(r"\]\(([^)#]+\.ipynb)\)", prose)
         assert links and all((path.parent / link).exists() for link in links)
+
+    def test_neighbours_at_head_and_foot(self, path):
+        """That they are the right ones is part of the committed form, which `make lint` checks."""
+        for cell in (read(path).cells[0], read(path).cells[-1]):
+            assert len(neighbours.LINE.findall(cell.source)) == 1
 
     def test_one_seed(self, path):
         assert len(re.findall(r"seed_everything\(", code_of(read(path)))) == 1

@@ -193,6 +193,12 @@ def test_torch_index_is_asked_for_torch_alone():
     assert "cpu.example" not in make("--dry-run", "--always-make", "lab").stdout
 
 
+def test_make_studies_repeats_every_study_that_has_a_result():
+    asked = make("--dry-run", "studies", check=True).stdout
+    told = re.search(r"for study in ([\w ]+);", asked)[1].split()
+    assert sorted(told) == sorted(path.stem for path in (ROOT / "notebooks" / "results").glob("*.json"))
+
+
 def test_the_kernel_of_the_notebooks_is_this_python():
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import KernelManager
