@@ -117,10 +117,12 @@ class Trial:
             yield [self.ours(case, choice) for case in self.cases]
 
     def fits(self, case: Case, names: Sequence[str] | None = None) -> bool:
-        """Whether the answer agrees with ours on `case`; not where it stops."""
+        """Whether the answer agrees with ours on `case`; not where it stops. Raises `Mistake` where it never ends."""
         try:
             return self.task.alike(self.ask(case), self.ours(case), names)
-        except Mistake:
+        except Mistake as found:
+            if found.feedback.kind == "slow":
+                raise
             return False
 
 
