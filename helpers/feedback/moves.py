@@ -62,16 +62,18 @@ class Moves:
     should come back, "" where anything may.
 
     Effects: "moved" (by no optimiser of ours), "by_hand" (without its own), "frozen", "eval", "changed" (an argument),
-    "gradients" (new ones are left), "reached" (by a gradient), "steps_missing", "steps_many". Those in `said`, {effect:
-    (kind, sentence)}, are raised in that order; of these, the `later` ones only if a call stops after they came about.
+    "gradients" (new ones are left), "reached" (by a gradient), "steps_missing", "steps_many". Those in `SAID` are
+    raised, with what `said` has in its place; those in `later` only if a call stops after they came about. Then `look`
+    says whether anything else is a mistake whatever the task's rows give.
     """
 
     trains: Sequence[str]
     given: Callable[[Mapping[str, torch.optim.Optimizer]], Mapping[str, object]]
     returned: str = ""
     stale: tuple[str, ...] = ()
-    said: Mapping[str, tuple[str, str]] = field(default_factory=lambda: SAID)
+    said: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     later: tuple[str, ...] = ()
+    look: Callable[[Did], Mistake | None] = lambda did: None
     calls: int = 2
     optimiser: Callable[[Iterable[Tensor]], torch.optim.Optimizer] = descent
 
@@ -113,10 +115,12 @@ class Moves:
             raise nan_mistake(Seen(returned=did.returned))
         if not finite(did):
             raise Mistake("nan", NOT_FINITE)
+        if found := self.look(did):
+            raise found
         return did
 
     def _judge(self, effects: Iterable[tuple[str, str]], but: Sequence[str] = ()) -> None:
-        for effect, (kind, say) in self.said.items():
+        for effect, (kind, say) in {**SAID, **self.said}.items():
             for word, about in sorted(effects):
                 if word == effect and effect not in but:
                     raise Mistake(kind, say.format(about))

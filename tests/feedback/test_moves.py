@@ -6,6 +6,7 @@ from torch import nn
 
 from helpers.feedback import Case, Mistake, Moves, Recorder, Row, Task, diagnose
 from helpers.feedback.explain import choices
+from helpers.feedback.moves import SAID
 
 STEP = Moves(("net",), lambda made: {"optimiser": made["net"]}, returned="loss")
 BOTH = {"trains": ("net", "other"), "given": lambda made: {"optimiser": tuple(made.values())}}
@@ -116,8 +117,8 @@ EFFECTS = {
 def test_effects_are_told(effect):
     with pytest.raises(Mistake) as told:
         STEP(EFFECTS[effect], case())
-    assert told.value.feedback.kind == STEP.said[effect][0]
-    did = Moves(STEP.trains, STEP.given, later=tuple(STEP.said))(EFFECTS[effect], case())
+    assert told.value.feedback.kind == SAID[effect][0]
+    did = Moves(STEP.trains, STEP.given, later=tuple(SAID))(EFFECTS[effect], case())
     assert did.has(effect)
 
 
