@@ -2,15 +2,19 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from helpers.checks.shared import (
     DRAWS,
+    KL_FACTORS,
+    KL_REDUCTIONS,
     KL_TERMS,
     LIKELIHOODS,
     LOG_TWO_PI,
+    ONE_EACH,
     entropy,
     exact_case,
     gaussian_kl,
@@ -59,28 +63,12 @@ LIMITS = Close(1e-3, 1e-5, each=True)
 
 
 FACTORS = [
-    Row("right", lambda k: k, ok=True),
-    Row("sign", lambda k: -k,
-        "That is −KL. A KL is never negative: print yours. In the ELBO it is subtracted, but a function with its "
-        "name returns it with a plus."),
-    Row("no_half", lambda k: 2 * k, "Your KL is twice too large: the ½ in front of the sum is missing."),
-    Row("half_twice", lambda k: k / 2, "Your KL is half as large as it should be. Is the factor ½ there twice?"),
-    Row("bits", lambda k: k / math.log(2),
-        "Your KL is in bits. Nats are wanted: take the natural logarithm throughout."),
-]  # fmt: skip
-ONE_EACH = (
-    "Keep one number per observation: which dimension holds the observations, and which the latent numbers?"
-)
+    replace(row, kind="no_half") if row.kind == "half" else row
+    for row in KL_FACTORS
+    if row.kind != "detached"
+]
 REDUCTIONS = [
-    Row("right", lambda k: k.sum(1), ok=True),
-    Row("mean", lambda k: k.mean(1),
-        "You take the mean over the latent dimensions, and should take the sum: independent dimensions add their "
-        "KLs. As it stands, β now depends on d."),
-    Row("batch_sum", lambda k: k.sum(), f"You sum over the batch too, so every observation pays for all. {ONE_EACH}"),
-    Row("batch_mean", lambda k: k.sum(1).mean(),
-        "You take the mean over the batch as well. That is the step's business: return one number per observation."),
-    Row("mean_of_all", lambda k: k.mean(),
-        f"You take one mean over everything, latent dimensions included: β now depends on d. {ONE_EACH}"),
+    *KL_REDUCTIONS,
     Row("not_summed", lambda k: k,
         "That is the KL of each latent dimension. They are independent: how do their KLs become one?"),
     Row("wrong_dimension", lambda k: k.sum(0),
@@ -241,9 +229,6 @@ ENTROPY_SIGN = (
     "q's own part has the wrong sign, so a wide q is punished where the bound rewards it. Should −log q, whose mean "
     "is the entropy, make the bound larger or smaller?"
 )
-BATCH_KL = (
-    "Your KL is {} over the batch, and joined to log p(x|z) of each observation. Keep one number for each."
-)
 REGULARISERS = [
     Row("right", lambda c, z: -rate(c), ok=True),
     Row("right", lambda c, z: log_prior(z) - log_q(c, z),
@@ -256,25 +241,24 @@ REGULARISERS = [
     Row("path_gradient", lambda c, z: log_prior(z) - log_normal(z, c.mu.detach(), c.log_var.detach()),
         "Within log q your μ and σ are constants. The gradient differs from sample to sample, but its mean is right, "
         "and it is free of noise where q is the posterior.", ok=True),
-    Row("kl_half", lambda c, z: -2 * rate(c), "Your KL is twice too large: a ½ is missing."),
-    Row("kl_half_twice", lambda c, z: -rate(c) / 2, "Your KL is half as large as it should be."),
-    Row("kl_mean", lambda c, z: -rate(c) / c.mu.shape[1],
-        "Your KL is a mean over the latent dimensions, and should be a sum: it now weighs d times too little."),
+    *[
+        Row(row.kind, lambda c, z, f=row.f: -f(gaussian_kl(c.mu, c.log_var).sum(1)), row.say)
+        for row in kinds(KL_FACTORS, "kl_")
+        if row.kind != "kl_sign"
+    ],
+    *[
+        Row(row.kind, lambda c, z, f=row.f: -f(gaussian_kl(c.mu, c.log_var)), row.say)
+        for row in kinds(KL_REDUCTIONS, "kl_")
+    ],
     Row("kl_mean", lambda c, z: (log_prior(z) - log_q(c, z)) / c.mu.shape[1],
         "Your log p(z) and log q(z|x) are means over the latent dimensions, and should be sums: as they stand, they "
         "weigh d times too little."),
-    Row("kl_batch_mean", lambda c, z: -rate(c).mean(), BATCH_KL.format("averaged")),
-    Row("kl_batch_mean", lambda c, z: -rate(c).mean() / c.mu.shape[1], BATCH_KL.format("averaged")),
-    Row("kl_batch_sum", lambda c, z: -rate(c).sum(), BATCH_KL.format("summed")),
     *[
         Row(row.kind, lambda c, z, f=row.f: -f(c.mu, c.log_var).sum(-1), row.say)
         for row in kinds(KL_TERMS, "kl_") if "entropy" not in row.kind
     ],
     Row("kl_of_z", lambda c, z: -gaussian_kl(z, c.log_var).sum(-1),
         "z stands in your KL where μ belongs. If you wrote μ, look for a `+=` that turned it into z."),
-    Row("kl_detached", lambda c, z: -rate(c).detach(),
-        "The value is right, but the KL is cut from the graph, so nothing draws q towards the prior. Look for "
-        "`detach` or `no_grad`."),
     Row("kl_to_posterior", lambda c, z: -kl_to_posterior(c.model, c.x, c.mu, c.log_var),
         "Your KL is that to the posterior. That is the gap beneath log p(x); what log p(x|z) is weighed against is "
         "the KL to what was believed before x was seen."),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from helpers.feedback import Case, Close, Mistake, Row, Trial, alike
 from helpers.theory import LinearGaussian
@@ -144,6 +144,35 @@ KL_TERMS = [
         "That is the cross-entropy, the mean of −log p under q. A KL says how much it exceeds q's own entropy."),
     Row("entropy", lambda mu, lv: 0.5 * (1 + lv + LOG_TWO_PI),
         "That is the entropy of q. A KL compares q with the prior: where does log p come in?"),
+]  # fmt: skip
+KL_FACTORS = [
+    Row("right", lambda k: k, ok=True),
+    Row("sign", lambda k: -k,
+        "Your KL has the wrong sign: a KL is never negative, print yours. Look for a bracket, or, where you sample it, "
+        "at the order of the two logarithms."),
+    Row("half", lambda k: 2 * k, "Your KL is twice too large: the ½ in front of the sum is missing, as if β were 2."),
+    Row("half_twice", lambda k: k / 2,
+        "Your KL is half as large as it should be, as if β were ½. Is the factor ½ there twice?"),
+    Row("bits", lambda k: k / math.log(2),
+        "Your KL is in bits. Nats are wanted: take the natural logarithm throughout."),
+    Row("detached", lambda k: k.detach(),
+        "The value is right, but the KL is cut from the graph, so nothing draws q towards the prior. Look for "
+        "`detach` or `no_grad`."),
+]  # fmt: skip
+ONE_EACH = (
+    "Keep one number per observation: which dimension holds the observations, and which the latent numbers?"
+)
+KL_REDUCTIONS = [
+    Row("right", lambda k: k.sum(1), ok=True),
+    Row("mean", lambda k: k.mean(1),
+        "You take the mean of the KL over the latent dimensions, and should take the sum: independent dimensions add "
+        "their KLs. As it stands, it weighs d times too little, and β depends on the latent size."),
+    Row("batch_sum", lambda k: k.sum(),
+        f"Your KL is summed over the batch too, so every observation pays for all. {ONE_EACH}"),
+    Row("batch_mean", lambda k: k.sum(1).mean(),
+        f"Your KL is averaged over the batch as well. That is the step's business. {ONE_EACH}"),
+    Row("mean_of_all", lambda k: k.mean(),
+        f"Your KL is one mean over everything, latent dimensions included: β now depends on d. {ONE_EACH}"),
 ]  # fmt: skip
 
 
@@ -345,3 +374,41 @@ def floats(value: object, case: Case) -> object:
             "compared or made complex on the way?",
         )
     return value
+
+
+# Two small players, for functions that train: no size equals another, and none stays from case to case.
+
+
+class TinyGenerator(nn.Sequential):
+    """Noise (B, latent) to images (B, 1, H, W) in [−1, 1], with batch norm if asked."""
+
+    def __init__(self, latent: int, image: tuple[int, int, int], batch_norm: bool):
+        norm = [nn.BatchNorm1d(6)] if batch_norm else []
+        last = [nn.Linear(6, math.prod(image)), nn.Tanh(), nn.Unflatten(1, image)]
+        super().__init__(nn.Linear(latent, 6), *norm, nn.Tanh(), *last)
+        self.latent = latent
+
+    def forward(self, z: Tensor) -> Tensor:
+        return super().forward(z)
+
+
+class TinyDiscriminator(nn.Sequential):
+    """Images (B, 1, H, W) to logits (B,) about 1.5 large; no batch norm, so one or two forwards agree."""
+
+    def __init__(self, image: tuple[int, int, int]):
+        super().__init__(nn.Flatten(), nn.Linear(math.prod(image), 8), nn.Tanh(), nn.Linear(8, 1), nn.Flatten(0))
+        self.image = image
+        with torch.no_grad():
+            self[3].weight.normal_(std=1.5)
+            self[3].bias.fill_(0.4)
+
+    def forward(self, images: Tensor) -> Tensor:
+        if tuple(images.shape[1:]) != self.image:
+            raise ValueError(f"D looks at images (B, 1, H, W) and was given {tuple(images.shape)}")
+        return super().forward(images)
+
+
+def players(batch: int, latent: int, image: tuple[int, int, int], batch_norm: bool) -> dict:
+    """A generator, a discriminator and real images, in the notebook's own default dtype."""
+    networks = TinyGenerator(latent, image, batch_norm), TinyDiscriminator(image)
+    return dict(zip(("generator", "discriminator", "real"), (*networks, torch.rand(batch, *image) * 2 - 1), strict=True))

@@ -1,5 +1,6 @@
 """Explaining what was seen: out of tables of right and wrong rows, all choices with up to two faults that give it."""
 
+import inspect
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -305,6 +306,8 @@ def made_of(task: Task, choice: Choice) -> Callable:
     def answer(*args):
         return choice(Case(zip(names, args, strict=True)))
 
+    every = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in names]
+    answer.__signature__ = inspect.Signature(every)  # so that a missing argument is seen as one
     return answer
 
 
