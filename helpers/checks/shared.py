@@ -410,5 +410,8 @@ class TinyDiscriminator(nn.Sequential):
 
 def players(batch: int, latent: int, image: tuple[int, int, int], batch_norm: bool) -> dict:
     """A generator, a discriminator and real images, in the notebook's own default dtype."""
-    networks = TinyGenerator(latent, image, batch_norm), TinyDiscriminator(image)
-    return dict(zip(("generator", "discriminator", "real"), (*networks, torch.rand(batch, *image) * 2 - 1), strict=True))
+    return {
+        "generator": TinyGenerator(latent, image, batch_norm),
+        "discriminator": TinyDiscriminator(image),
+        "real": torch.rand(batch, *image) * 2 - 1,
+    }

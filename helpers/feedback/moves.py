@@ -20,6 +20,7 @@ SAID = {  # effects that are mistakes wherever they are seen, with kind and sent
 NOT_FINITE = (
     "When your function is over, some parameters are NaN or infinite. Where can a logarithm of 0 come in?"
 )
+LAYERS = "Your function changes the layers of a network. Leave them as they come."
 
 
 def descent(parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
@@ -32,7 +33,7 @@ class Recorder(torch.optim.SGD):
 
     def __init__(self, parameters: Iterable[Tensor]):
         super().__init__(parameters, lr=0.0)
-        self.found = torch.zeros(())
+        self.found = torch.zeros_like(_flat(self.param_groups[0]["params"]))
 
     @torch.no_grad()
     def step(self, closure=None):
@@ -79,19 +80,24 @@ class Moves:
 
     @property
     def results(self) -> Mapping[str, None]:
-        return dict.fromkeys(
-            ["moves", *(f"{name} {k + 1}" for k in range(self.calls) for name in self.trains)]
-        )
+        every = [f"{name} {k + 1}" for k in range(self.calls) for name in self.trains]
+        return dict.fromkeys(["moves", *every])
 
     def glance(self, call: Callable[[Case], object], case: Case) -> Tensor:
         """The "moves" alone, on networks that are put back and used again: a cheap first filter of many choices."""
-        mine, kept = case.once(_kept)  # a learner's function never meets these
+        play, kept = case.once(self._bench)
         with torch.no_grad():
-            for tensor, value, trains in kept:
-                tensor.requires_grad_(trains).grad = None
+            for tensor, value, trains, gradient in kept:
+                tensor.requires_grad_(trains).grad = None if gradient is None else gradient.clone()
                 tensor.copy_(value)
         with torch.enable_grad():
-            return torch.cat(_Play(self, mine)(call)[0])
+            return torch.cat(play(call)[0])
+
+    def _bench(self, case: Case) -> tuple["_Play", list[tuple]]:
+        """A play whose networks no learner's function meets, and what puts them back."""
+        play = _Play(self, copied(case))
+        every = [t for each in play.networks.values() for t in each.state_dict(keep_vars=True).values()]
+        return play, [(t, t.detach().clone(), t.requires_grad, t.grad) for t in every]
 
     def __call__(self, call: Callable[[Case], object], case: Case) -> Did:
         """What `call` does on a copy of `case`. Raises `Mistake`."""
@@ -106,10 +112,8 @@ class Moves:
                 raise
             did.setdefault("moves", torch.cat(moves))
             did.update({f"{name} {k + 1}": each for name, each in zip(self.trains, moves, strict=True)})
-        did.effects, did.returned = (
-            play.effects(case, self.calls),
-            torch.tensor(returned, dtype=torch.float64),
-        )
+        did.effects = play.effects(case, self.calls)
+        did.returned = torch.tensor(returned, dtype=torch.float64)
         self._judge(did.effects, self.later)
         if not did.returned.isfinite().all():
             raise nan_mistake(Seen(returned=did.returned))
@@ -139,7 +143,10 @@ class _Play:
     def __call__(self, call: Callable[[Case], object]) -> tuple[list[Tensor], object]:
         before = self._places()
         value = call(self.mine)
-        return [after - each for after, each in zip(self._places(), before, strict=True)], value
+        after = self._places()
+        if [each.shape for each in before] != [each.shape for each in after]:
+            raise Mistake("layers", LAYERS)
+        return [b - a for a, b in zip(before, after, strict=True)], value
 
     def _places(self) -> list[Tensor]:
         made = self.made.items()
@@ -161,19 +168,19 @@ class _Play:
     def effects(self, case: Case, calls: int) -> frozenset[tuple[str, str]]:
         effects = dict.fromkeys(self.found, True)
         for name, network in self.networks.items():
-            parts = list(zip(case[name].parameters(), network.parameters(), strict=True))
-            modes = zip(case[name].modules(), network.modules(), strict=True)
-            moved, left = any(not torch.equal(a, b) for a, b in parts), _gradients(network.parameters())
+            parts = list(zip(case[name].parameters(), network.parameters(), strict=False))
+            modes = zip(case[name].modules(), network.modules(), strict=False)
+            moved, left = any(not _same(a, b) for a, b in parts), _gradients(network.parameters())
             own = name in self.made and not isinstance(self.made[name], Recorder)
             steps = self.steps.count(name) - calls * (name in self.made)
             effects["moved", name] = moved and not own
             effects["by_hand", name] = moved and own and steps < 0
             effects["frozen", name] = any(a.requires_grad and not b.requires_grad for a, b in parts)
             effects["eval", name] = any(a.training and not b.training for a, b in modes)
-            effects["gradients", name] = bool(left.any()) and not torch.equal(left, self.old[name])
+            effects["gradients", name] = bool(left.any()) and not _same(left, self.old[name])
             effects["steps_missing", name], effects["steps_many", name] = steps < 0, steps > 0
         for name, value in case.items():
-            effects["changed", name] = isinstance(value, Tensor) and not torch.equal(value, self.mine[name])
+            effects["changed", name] = isinstance(value, Tensor) and not _same(value, self.mine[name])
         return frozenset(effect for effect, there in effects.items() if there)
 
 
@@ -181,10 +188,8 @@ def _networks(case: Case) -> dict[str, nn.Module]:
     return {name: value for name, value in case.items() if isinstance(value, nn.Module)}
 
 
-def _kept(case: Case) -> tuple[Case, list[tuple[Tensor, Tensor, bool]]]:
-    mine = copied(case)
-    tensors = [t for network in _networks(mine).values() for t in network.state_dict(keep_vars=True).values()]
-    return mine, [(tensor, tensor.detach().clone(), tensor.requires_grad) for tensor in tensors]
+def _same(one: Tensor, other: Tensor) -> bool:
+    return one.dtype == other.dtype and one.shape == other.shape and torch.equal(one, other)
 
 
 def _flat(tensors: Iterable[Tensor]) -> Tensor:
