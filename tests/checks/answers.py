@@ -35,6 +35,9 @@ def tests_of(check, right=(), remarks=(), wrong=()):
     return test_right, test_remarks, test_wrong
 
 
+tests_of.__test__ = False  # its name alone would make it a test wherever it is imported
+
+
 def _named(rows):
     return [f"{row[1]}-{n}" for n, row in enumerate(rows)]
 
