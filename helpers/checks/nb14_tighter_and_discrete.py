@@ -26,6 +26,7 @@ from helpers.checks.shared import (
 )
 from helpers.feedback import (
     Case,
+    Close,
     Feedback,
     Mistake,
     Observe,
@@ -42,7 +43,7 @@ from helpers.feedback import (
 )
 from helpers.theory import exact_elbo, log_mean_exp
 
-# The bound: z, log p(x|z), log p(z) − log q(z|x), what of these counts, the mean over the K samples, the result.
+# The bound: z, three log-densities at that z, the logarithm of the weights (K, B), their mean, the result (B,).
 
 ANTITHETIC = Row(
     "antithetic",
@@ -58,64 +59,63 @@ EXACT = Row(
 PLACE = (
     "log {} is not evaluated at the draw itself. All densities of one weight belong to one and the same z."
 )
-Q_PLACE, PRIOR_PLACE = PLACE.format("q(z|x)"), PLACE.format("p(z)")
-RATIOS = [
-    Row("right", lambda c, z: log_prior(z) - log_q(c, z), ok=True),
-    Row("density_detached", lambda c, z: log_prior(z) - log_normal(z, c.mu.detach(), c.log_var.detach()),
+OF_DIMENSIONS = "log {} is a mean over the latent dimensions, and should be a sum."
+PRIORS = [
+    Row("right", lambda c, z: log_prior(z), ok=True),
+    Row("prior_place", lambda c, z: log_prior(noise(c, z)), PLACE.format("p(z)")),
+    Row("prior_place", lambda c, z: log_prior(c.mu), PLACE.format("p(z)")),
+    Row("dimension_mean", lambda c, z: log_prior(z) / z.shape[-1], OF_DIMENSIONS.format("p(z)")),
+]
+QS = [
+    Row("right", log_q, ok=True),
+    Row("density_detached", lambda c, z: log_normal(z, c.mu.detach(), c.log_var.detach()),
         "Within log q your μ and σ are constants. In the ELBO that keeps the mean of the gradient; under the logarithm "
         "of a mean it does not."),
-    Row("closed_kl", lambda c, z: -rate(c),
-        "The KL in closed form stands where each draw needs its own log p(z) − log q(z|x). A KL is already a mean over "
-        "q: here the mean is taken later, over the weights."),
-    Row("exact_part", lambda c, z: log_prior(z) + entropy(c),
+    Row("exact_part", lambda c, z: -entropy(c),
         "The entropy of q stands where each draw needs its own log q(z|x): a mean taken too early."),
-    Row("inverted", lambda c, z: log_q(c, z) - log_prior(z),
-        "Prior and q have changed places in the weight: a draw that q makes too often should count less, not more."),
-    Row("no_log_q", lambda c, z: log_prior(z),
-        "The weight is not divided by q's own density. Draws come from q; what makes up for that?"),
-    Row("no_prior", lambda c, z: -log_q(c, z),
-        "The prior is missing from the weight: nothing asks whether the model itself would draw this z."),
-    Row("q_place", lambda c, z: log_prior(z) - log_q(c, c.mu), Q_PLACE),
-    Row("q_place", lambda c, z: log_prior(z) - log_q(c, noise(c, z)), Q_PLACE),
-    Row("q_place", lambda c, z: log_prior(z) - log_normal(z, 0 * c.mu, c.log_var),
+    Row("q_place", lambda c, z: log_q(c, c.mu), PLACE.format("q(z|x)")),
+    Row("q_place", lambda c, z: log_q(c, noise(c, z)), PLACE.format("q(z|x)")),
+    Row("q_place", lambda c, z: log_normal(z, 0 * c.mu, c.log_var),
         "Your log q(z|x) is centred at 0. Each q is centred at its own μ."),
-    Row("prior_place", lambda c, z: log_prior(noise(c, z)) - log_q(c, z), PRIOR_PLACE),
-    Row("prior_place", lambda c, z: log_prior(c.mu) - log_q(c, z), PRIOR_PLACE),
-    Row("q_of_noise", lambda c, z: log_prior(z) - log_prior(noise(c, z)),
+    Row("q_of_noise", lambda c, z: log_prior(noise(c, z)),
         "You take the density of the noise for that of z. Stretching the noise by σ thins it out."),
-    Row("q_of_noise", lambda c, z: log_prior(z) - log_prior(noise(c, z)) - c.log_var.sum(-1) / 2,
+    Row("q_of_noise", lambda c, z: log_prior(noise(c, z)) + c.log_var.sum(-1) / 2,
         "You turn the density of the noise into that of z by the factor of the stretching, in the wrong direction: a "
         "wide q is thin."),
-    Row("q_of_noise", lambda c, z: log_prior(z) - log_prior(noise(c, z)) + c.log_var.sum(-1),
+    Row("q_of_noise", lambda c, z: log_prior(noise(c, z)) - c.log_var.sum(-1),
         "Your log q(z|x) holds log σ² where log σ belongs: a ½ is missing."),
-    Row("q_variance", lambda c, z: log_prior(z) - log_normal(z, c.mu, 2 * c.log_var),
+    Row("q_variance", lambda c, z: log_normal(z, c.mu, 2 * c.log_var),
         "The density of q has the variance where the standard deviation belongs. Which of the two does `Normal` take?"),
-    Row("q_variance", lambda c, z: log_prior(z) - log_normal(z, c.mu, 0 * c.log_var),
+    Row("q_variance", lambda c, z: log_normal(z, c.mu, 0 * c.log_var),
         "The density of q has the standard deviation 1. Each q has one of its own."),
-    Row("q_log_var", lambda c, z: log_prior(z) - log_normal(z, c.mu, c.log_var / 2),
+    Row("q_log_var", lambda c, z: log_normal(z, c.mu, c.log_var / 2),
         "The density of q is too narrow or too wide by a root: `log_var` is the logarithm of the variance."),
-    Row("dimension_mean", lambda c, z: (log_prior(z) - log_q(c, z)) / c.mu.shape[1],
-        "log p(z) and log q(z|x) are means over the latent dimensions, and should be sums."),
-    Row("dimension_mean", lambda c, z: log_prior(z) - log_q(c, z) / c.mu.shape[1],
-        "log q(z|x) is a mean over the latent dimensions, and should be a sum."),
-    Row("q_added", lambda c, z: log_prior(z) + log_q(c, z),
-        "log q(z|x) has the wrong sign: you multiply by a density that should divide."),
-    Row("prior_sign", lambda c, z: -log_prior(z) - log_q(c, z),
-        "log p(z) has the wrong sign: you divide by a density that should multiply."),
-    Row("mean_apart", lambda c, z: log_mean_exp(log_prior(z)) - log_mean_exp(log_q(c, z)),
-        "The three densities of a weight are averaged apart. A weight is made of all three: put it together first."),
-    Row("mean_apart", lambda c, z: log_prior(z) - log_mean_exp(log_q(c, z)),
+    Row("dimension_mean", lambda c, z: log_q(c, z) / z.shape[-1], OF_DIMENSIONS.format("q(z|x)")),
+    Row("mean_apart", lambda c, z: log_mean_exp(log_q(c, z)),
         "The density of q is averaged apart from the rest of the weight. Put each weight together first."),
 ]  # fmt: skip
-PARTS = [
-    Row("right", lambda r, k, c: (r, k), ok=True),
-    Row("no_ratio", lambda r, k, c: (r, 0 * k),
+WEIGHTS = [
+    Row("right", lambda c, r, p, q: (r, p - q), ok=True),
+    Row("closed_kl", lambda c, r, p, q: (r, -rate(c)),
+        "The KL in closed form stands where each draw needs its own log p(z) − log q(z|x). A KL is already a mean over "
+        "q: here the mean is taken later, over the weights."),
+    Row("inverted", lambda c, r, p, q: (r, q - p),
+        "Prior and q have changed places in the weight: a draw that q makes too often should count less, not more."),
+    Row("no_log_q", lambda c, r, p, q: (r, p),
+        "The weight is not divided by q's own density. Draws come from q; what makes up for that?"),
+    Row("no_prior", lambda c, r, p, q: (r, -q),
+        "The prior is missing from the weight: nothing asks whether the model itself would draw this z."),
+    Row("no_ratio", lambda c, r, p, q: (r, 0 * r),
         "Only p(x|z) is averaged. That would be right for draws from the prior; yours come from q."),
-    Row("no_likelihood", lambda r, k, c: (0 * r, k),
+    Row("no_likelihood", lambda c, r, p, q: (0 * r, p - q),
         "The data are missing from the weight: where does log p(x|z) come in?"),
-    Row("inverted", lambda r, k, c: (-r, -k),
-        "The whole weight is turned upside down: it is q over the joint, where the joint over q is wanted."),
-    Row("evidence", lambda r, k, c: (c.once(_evidence) + 0 * r, 0 * k),
+    Row("q_added", lambda c, r, p, q: (r, p + q),
+        "log q(z|x) has the wrong sign: you multiply by a density that should divide."),
+    Row("prior_sign", lambda c, r, p, q: (r, -p - q),
+        "log p(z) has the wrong sign: you divide by a density that should multiply."),
+    Row("mean_apart", lambda c, r, p, q: (r, log_mean_exp(p) - log_mean_exp(q)),
+        "The three densities of a weight are averaged apart. A weight is made of all three: put it together first."),
+    Row("evidence", lambda c, r, p, q: (c.once(_evidence) + 0 * r, 0 * r),
         "That is log p(x) itself, which this model happens to know. The bound lies below it, and depends on q."),
 ]  # fmt: skip
 MEANS = [
@@ -123,6 +123,9 @@ MEANS = [
     Row("mean_of_logs", lambda w, r, k: w.mean(0),
         "You average the logarithms of the weights. That is the ELBO, whatever K is: which comes first here, the mean "
         "or the logarithm?"),
+    Row("mean_of_logs", lambda w, r, k: w.sum(0),
+        "You add the logarithms of the weights, which multiplies the weights. Which comes first, the mean or the "
+        "logarithm?"),
     Row("sum", lambda w, r, k: w.logsumexp(0),
         "You add the weights up, and should average them: as it stands the bound grows by log K, above log p(x)."),
     Row("normalised", lambda w, r, k: (w.softmax(0) * w).sum(0),
@@ -130,6 +133,8 @@ MEANS = [
         "its gradient."),
     Row("inverted", lambda w, r, k: -log_mean_exp(-w),
         "You average the inverses of the weights, and turn the mean over again: that lies below the ELBO."),
+    Row("inverted", lambda w, r, k: log_mean_exp(-w),
+        "The whole weight is turned upside down: it is q over the joint, where the joint over q is wanted."),
     Row("best", lambda w, r, k: w.max(0).values, "You keep the best draw alone. All K are averaged."),
     Row("no_logarithm", lambda w, r, k: log_mean_exp(w).exp(),
         "That is the mean of the weights, an estimate of p(x). The bound is about its logarithm."),
@@ -165,11 +170,12 @@ def _evidence(c: Case) -> Tensor:
     return c.model.log_evidence(c.x)
 
 
-def _compose(c, draw, likelihood, ratio, parts, mean, end):
+def _compose(c, draw, likelihood, prior, q, weigh, mean, end):
     z = draw(c)
     size = (len(z), len(c.x))
-    r, k = (each if each.shape == size else each.expand(size) for each in (likelihood(c, z), ratio(c, z)))
-    r, k = parts(r, k, c)
+    densities = (f(c, z) for f in (likelihood, prior, q))
+    r, k = weigh(c, *(each if each.shape == size else each.expand(size) for each in densities))
+    r, k = r.expand(size), k.expand(size)
     return end(mean(r + k, r, k))
 
 
@@ -189,10 +195,11 @@ def _beside_the_evidence(trial: Trial) -> Mistake:
     )
 
 
+IN_FLOAT32 = {f"gradient at {name}": Close(1e-2) for name in ("mu", "log_var")}
 BOUND = Task(
     usage="my_iwae_bound(model, x, mu, log_var, eps)",
     cases=lambda: [exact_case(*sizes) for sizes in ((5, 3, 4, 6), (4, 5, 7, 3))],  # (B, d, D, K)
-    tables=([*DRAWS, ANTITHETIC], [*LIKELIHOODS, EXACT], RATIOS, PARTS, MEANS, RESULTS),
+    tables=([*DRAWS, ANTITHETIC], [*LIKELIHOODS, EXACT], PRIORS, QS, WEIGHTS, MEANS, RESULTS),
     ways=[
         Row("not_a_logarithm", lambda c: BOUND.best()(c.but(log_var=2 * c.log_var)),
             "You read `log_var` as log σ, in the draws and in q alike, so this is the bound of another q than the one "
@@ -206,7 +213,7 @@ BOUND = Task(
         at(far_away, "underflow",
            "For x near the model your bound is right. Further away every weight is smaller than any float, and draws "
            "of one x differ by more than a float can hold: there yours breaks. So never leave the logarithm, unless "
-           "what is left can only be small. Images have such weights too."),
+           "what is left can only be small. Images have such weights too.", IN_FLOAT32),
         other_dtype(),
     ),
     fallbacks=(
@@ -363,7 +370,7 @@ def _read(value: object, c: Case) -> object:
     z, k = value
     if z.ndim == 1 and k.ndim == 2:
         return value  # exchanged
-    if k.is_floating_point() or k.is_complex() or k.dtype == torch.bool:
+    if k.ndim == 1 and (k.is_floating_point() or k.is_complex() or k.dtype == torch.bool):
         hint = " Is it the smallest distance, and not its place?" if k.is_floating_point() else ""
         text = "The numbers k should be whole ones, so that `codes[k]` can be read; yours are of type `{}`.{}"
         raise Mistake("not_whole", text.format(k.dtype, hint))
