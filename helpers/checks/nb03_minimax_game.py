@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
+from torch.special import entr
 
 from helpers.feedback import (
     Case,
@@ -195,7 +196,7 @@ DISCRIMINATOR = Task(
     usage="my_optimal_discriminator(log_p, log_q)",
     cases=lambda: [  # nowhere is p = q, and no ratio comes twice
         _case(
-            log_p=[-0.7, -2.1, -1.2, -0.4, -3.0, -1.6, -0.9], log_q=[-1.9, -0.8, -2.6, -1.3, -1.1, -1.2, -2.9]
+            log_p=[-0.7, -2.1, -1.2, -1.6, -3.0, -0.4, -0.9], log_q=[-1.9, -0.8, -2.6, -1.2, -1.1, -1.3, -2.9]
         ),
         _case(log_p=[-1.4, 0.3, -0.6, -2.4, -1.8], log_q=[-0.5, -1.0, -2.3, -0.9, -3.3]),
     ],
@@ -236,10 +237,6 @@ def _mean(weights: Tensor, values: Tensor) -> Tensor:
 
 def _kl(p: Tensor, q: Tensor) -> Tensor:
     return _mean(p, torch.log(p / q))
-
-
-def _entropy(p: Tensor) -> Tensor:
-    return -_mean(p, p.log())
 
 
 # fmt: off
@@ -300,8 +297,8 @@ DIVERGENCES = [  # in place of 2 · JS, which is V + log 4
     Row("kl_reversed", lambda p, q, v: _kl((p + q) / 2, p) + _kl((p + q) / 2, q), "Your two KL divergences are the "
         "wrong way round: they average over the mixture. Which distribution does each term of V average over? "
         "(`kl_div` in PyTorch takes its arguments in the reverse order.)"),
-    Row("entropies", lambda p, q, v: _entropy((p + q) / 2) - _entropy(p) - _entropy(q), "Your entropies do not "
-        "balance: at p = q they should cancel. How many terms of V does the mixture come from?"),
+    Row("entropies", lambda p, q, v: (entr((p + q) / 2) - entr(p) - entr(q)).sum(), "Your entropies do not balance: at "
+        "p = q they should cancel. How many terms of V does the mixture come from?"),
 ]
 FORMS = [  # of the divergence, 2 · JS, and the number of outcomes
     Row("right", lambda two_js, n: two_js - LOG_4, ok=True),
@@ -353,6 +350,9 @@ ZERO_LOG_ZERO = ("Your formula is right, but where an outcome has probability 0 
     "never happens counts nothing in an expectation, so 0 log 0 is 0: how can you say that in code?")
 ZERO_FOR_ONE = ("Your formula is right as long as no probability is 0, but then it gives {} for {}. An outcome that "
     "only one of p and q can produce still counts for that one.")
+PER_OUTCOME = "That is one number an outcome: what does an expectation do with them?"
+TWO_TERMS = "Those are its two terms: what happens to them?"
+EVERY_PAIR = "Every p met every q. Which outcomes belong together?"
 NEITHER = ("An outcome that neither p nor q can produce makes your D 0/0, and V goes wrong. It never comes, so D may "
     "say anything there, and it should count nothing.")
 # fmt: on
@@ -362,15 +362,6 @@ def _compose_value(c, weigh, discriminate, expect, add, diverge, form, unit):
     (real, fake), d = weigh(c.p, c.q), discriminate(c.p, c.q)
     v = add(expect(real, d), expect(fake, 1 - d), expect(fake, d))
     return unit(form(diverge(c.p, c.q, v), len(c.p)))
-
-
-def _value_hints(c: Case) -> dict[tuple, str]:
-    n = len(c.p)
-    return {
-        (n,): "That is one number an outcome: what does an expectation do with them?",
-        (2,): "Those are its two terms: what happens to them?",
-        (n, n): "Every p met every q. Which outcomes belong together?",
-    }
 
 
 def _rolled(case: Case) -> Case:
@@ -434,7 +425,14 @@ VALUE = Task(
     tables=(WEIGHTS, DISCRIMINATORS, EXPECTATIONS, TERMS, DIVERGENCES, FORMS, UNITS),
     compose=_compose_value,
     ways=OTHER_VALUES,
-    observe=Observe(Wanted("()", lambda c: (), _value_hints, "one number, a tensor or a float,")),
+    observe=Observe(
+        Wanted(
+            "()",
+            lambda c: (),
+            lambda c: {(len(c.p),): PER_OUTCOME, (2,): TWO_TERMS, (len(c.p), len(c.p)): EVERY_PAIR},
+            "one number, a tensor or a float,",
+        )
+    ),
     close=CLOSE,
     praise="This is V at D*, in nats: −log 4 where p = q, and 0 where D can never be wrong.",
     probes=(at(_rolled, "order", V_ORDER), other_dtype(), _with_zeros),
@@ -459,15 +457,6 @@ def check_optimal_value(f: Callable[[Tensor, Tensor], Tensor]) -> Feedback:
 
 def _plain(c: Case) -> tuple[Tensor, Tensor]:
     return c.x - c.eta * c.A @ c.y, c.y + c.eta * c.A.T @ c.x
-
-
-def _extragradient(c: Case) -> tuple[Tensor, Tensor]:
-    a, b = _plain(c)
-    return c.x - c.eta * c.A @ b, c.y + c.eta * c.A.T @ a
-
-
-def _two_steps(c: Case) -> tuple[Tensor, Tensor]:
-    return _extragradient(c.but(**dict(zip("xy", _extragradient(c), strict=True))))
 
 
 def _proximal(c: Case) -> tuple[Tensor, Tensor]:
@@ -559,7 +548,8 @@ RESULTS = [
         "where they arrive: from where do they set out?"),
 ]
 OTHER_STEPS = [
-    Row("two_steps", _two_steps, "That is right, and done twice. One call should take one step: is there a loop?"),
+    Row("two_steps", lambda c: STEP.best()(c.but(**dict(zip("xy", STEP.best()(c), strict=True)))), "That is right, and "
+        "done twice. One call should take one step: is there a loop?"),
     Row("proximal", _proximal, "You solve for the point whose own gradient leads there: the proximal step, which "
         "extragradient imitates. Here one look ahead takes the place of solving."),
 ]

@@ -83,26 +83,6 @@ def d_from(formula):
     return lambda log_p, log_q: formula(log_p.exp(), log_q.exp())
 
 
-def d_divides_in_plain_python(log_p, log_q):
-    p, q = ([math.exp(each) for each in log.tolist()] for log in (log_p, log_q))
-    return [a / (a + b) for a, b in zip(p, q, strict=True)]
-
-
-def d_changes_its_input(log_p, log_q):
-    log_p -= log_q
-    return torch.sigmoid(log_p)
-
-
-def d_written_for_an_order(log_p, log_q):
-    value = torch.sigmoid(log_p - log_q)
-    return torch.where(log_p[0] > -1.5, value, value.flip(0))
-
-
-def d_rounded_in_double(log_p, log_q):
-    value = torch.sigmoid(log_p - log_q)
-    return value.round(decimals=1) if log_p.dtype != torch.get_default_dtype() else value
-
-
 # fmt: off
 D_WRONG = [
     (d_from(lambda p, q: q / (p + q)), "fake", "probability of *fake*"),
@@ -132,13 +112,16 @@ D_WRONG = [
     (d_from(lambda p, q: p / (p + q)), "tails", "0/0"),
     (d_from(lambda p, q: p / (p + q + 1e-12)), "tails", "Something added"),
     (d_from(lambda p, q: (p / (p + q)).nan_to_num(0.5)), "tails", "it gives 0.5 for"),
-    (d_divides_in_plain_python, "tails", "0/0"),
+    (lambda a, b: [math.exp(x) / (math.exp(x) + math.exp(y)) for x, y in zip(a.tolist(), b.tolist(), strict=True)],
+        "tails", "0/0"),
     (lambda a, b: d_with_sigmoid(a.clamp(min=-50), b.clamp(min=-50)), "tails", "cut off"),
     (lambda a, b: (a - b).exp() / (1 + (a - b).exp()), "tails", "∞/∞"),
     (lambda a, b: a.log() - b.log(), "nan", "negative number"),
-    (d_changes_its_input, "changed_input", "changes `log_p`"),
-    (d_written_for_an_order, "order", "the points come in another order"),
-    (d_rounded_in_double, "dtype", "Does it round"),
+    (lambda a, b: torch.sigmoid(a.sub_(b)), "changed_input", "changes `log_p`"),
+    (lambda a, b: d_with_sigmoid(a, b) if a[0] < -0.5 else d_with_sigmoid(a, b).flip(0),
+        "order", "the points come in another order"),
+    (lambda a, b: d_with_exp(a, b).round(decimals=7 if a.dtype == torch.get_default_dtype() else 1),
+        "dtype", "Does it round"),
     (lambda a, b: torch.rand_like(a), "noise", "different results"),
     (d_from(lambda p, q: p.sum() / (p + q).sum()), "shape", "one number for all points"),
     (lambda a, b: torch.softmax(torch.stack([a, b]), 0), "shape", "return that of real"),
@@ -197,11 +180,6 @@ def v_with_distributions(p, q):
     return kl_divergence(Categorical(p), m) + kl_divergence(Categorical(q), m) - math.log(4)
 
 
-def v_with_a_small_constant(p, q):
-    d = p / (p + q + 1e-12)
-    return torch.sum(p * torch.log(d + 1e-12) + q * torch.log(1 - d + 1e-12))
-
-
 def v_in_plain_python(p, q):
     total = 0.0
     for a, b in zip(p.tolist(), q.tolist(), strict=True):
@@ -233,9 +211,10 @@ def v_with_cross_entropies(p, q):
 
 # fmt: off
 V_RIGHT = [
-    v_with_xlogy, v_with_masks, v_with_js, v_with_distributions, v_with_a_small_constant, v_in_plain_python,
+    v_with_xlogy, v_with_masks, v_with_js, v_with_distributions, v_in_plain_python,
     v_in_numpy, v_in_bits_and_back, lambda p, q: v_with_xlogy(p, q).item(),
     lambda p, q: sum(F.kl_div(((p + q) / 2).clamp(min=1e-30).log(), w, reduction="sum") for w in (p, q)) - math.log(4),
+    lambda p, q: sum((w * (w / (p + q + 1e-12) + 1e-12).log()).sum() for w in (p, q)),
     lambda p, q: sum((w * (w / (p + q)).log()).nan_to_num(0.0).sum() for w in (p, q)),
     lambda p, q: (lambda i: v_with_masks(p[i], q[i]))(torch.randperm(len(p))),
     lambda p, q: sum(torch.dot(w, torch.where(w > 0, (w / (p + q)).log(), 0.0)) for w in (p, q)),
@@ -271,16 +250,6 @@ def kl(p, q):
     return (p * (p / q).log()).sum()
 
 
-def v_in_plain_python_without_a_test(p, q):
-    pairs = zip(p.tolist(), q.tolist(), strict=True)
-    return sum(a * math.log(a / (a + b)) + b * math.log(b / (a + b)) for a, b in pairs)
-
-
-def v_changes_its_input(p, q):
-    p += q
-    return 2 * torch.log(q / p).sum()
-
-
 def v_of_shared_outcomes(p, q):
     both = (p > 0) & (q > 0)
     return v_with_js(p[both] + 1e-9, q[both]) if both.any() else 0.0
@@ -313,9 +282,10 @@ V_WRONG = [
     (lambda p, q: kl(p, (p + q) / 2).nan_to_num(0) + kl(q, (p + q) / 2).nan_to_num(0) - math.log(4),
         "zeros", "still counts for that one"),
     (v_of_shared_outcomes, "zeros", "as long as no probability is 0"),
-    (v_in_plain_python_without_a_test, "zeros", "it gives no number"),
+    (lambda p, q: sum(a * math.log(a / (a + b)) for w in ((p, q), (q, p)) for a, b in zip(*w, strict=True)),
+        "zeros", "it gives no number"),
     (v_from(lambda p, q, d: (p * (p / q).log() + q * (1 - p / q).log()).sum()), "nan", "negative number"),
-    (v_changes_its_input, "changed_input", "changes `p`"),
+    (lambda p, q: 2 * torch.log(q / p.add_(q)).sum(), "changed_input", "changes `p`"),
     (lambda p, q: v_with_xlogy(p, q) if p[0] > p[-1] or len(p) < 5 else v_with_xlogy(p, q) - 1,
         "order", "in another order"),
     (lambda p, q: p.cumsum(0).dot(q.log()), "order", "in another order"),
@@ -487,31 +457,6 @@ def s_in_turn(x, y, A, eta):
     return x, y
 
 
-def s_looks_in_turn(x, y, A, eta):
-    x_ahead = x - eta * A @ y
-    y_ahead = y + eta * A.T @ x_ahead
-    return x - eta * A @ y_ahead, y + eta * A.T @ x_ahead
-
-
-def s_steps_in_turn(x, y, A, eta):
-    _, y_ahead = ahead(x, y, A, eta)
-    x_new = x - eta * A @ y_ahead
-    return x_new, y + eta * A.T @ x_new
-
-
-def s_in_place(x, y, A, eta):
-    x_ahead, y_ahead = ahead(x, y, A, eta)
-    x -= eta * A @ y_ahead
-    y += eta * A.T @ x_ahead
-    return x, y
-
-
-def s_changes_the_matrix(x, y, A, eta):
-    A *= eta
-    x_ahead, y_ahead = x - A @ y, y + A.T @ x
-    return x - A @ y_ahead, y + A.T @ x_ahead
-
-
 def s_proximal(x, y, A, eta):
     n, m = A.shape
     field = torch.cat([torch.cat([A.new_zeros(n, n), -A], dim=1), torch.cat([A.T, A.new_zeros(m, m)], dim=1)])
@@ -525,12 +470,6 @@ def s_with_stacked_players(x, y, A, eta):
     return z[0] - eta * A @ look[1], z[1] + eta * A.T @ look[0]
 
 
-def s_with_a_wrong_size(x, y, A, eta):
-    n = len(x)
-    z = torch.cat(s_in_four_lines(x, y, A, eta))
-    return (z[:n], z[n:]) if len(y) == n else (z[:n] * 2, z[n:])
-
-
 # fmt: off
 S_WRONG = [
     (lambda x, y, A, eta: ahead(*ahead(x, y, A, eta), A, eta), "from_look_ahead", "only for looking"),
@@ -539,8 +478,10 @@ S_WRONG = [
     (ahead, "simultaneous", "plain step"),
     (s_in_turn, "alternating", "y sees where x will be"),
     (lambda x, y, A, eta: (x - eta * A @ (y + eta * A.T @ x), y + eta * A.T @ x), "alternating", "x sees where y"),
-    (s_looks_in_turn, "in_turn", "overwritten"),
-    (s_steps_in_turn, "in_turn", "take turns"),
+    (lambda x, y, A, eta: (lambda a: (x - eta * A @ (y + eta * A.T @ a), y + eta * A.T @ a))(x - eta * A @ y),
+        "in_turn", "overwritten"),
+    (lambda x, y, A, eta: (lambda a: (a, y + eta * A.T @ a))(x - eta * A @ (y + eta * A.T @ x)),
+        "in_turn", "take turns"),
     (s_gradients(-1, -1), "both_minimise", "which sign does y need"),
     (s_gradients(A_x=lambda A: A.T, A_y=lambda A: A), "transpose", "for both players"),
     (s_gradients(-1, -1, A_y=lambda A: A), "both_minimise", "in the gradient for y"),
@@ -558,10 +499,11 @@ S_WRONG = [
         "own_gradient", "which one is left"),
     (s_proximal, "proximal", "proximal step"),
     (lambda x, y, A, eta: s_in_turn(x, y, A, eta)[::-1], "alternating", "You return y first"),
-    (s_in_place, "changed_input", "changes `x`"),
-    (s_changes_the_matrix, "changed_input", "changes `A`"),
+    (lambda x, y, A, eta: (x.sub_(eta * A @ (y + eta * A.T @ x)), y), "changed_input", "changes `x`"),
+    (lambda x, y, A, eta: s_in_four_lines(x, y, A.mul_(eta), 1), "changed_input", "changes `A`"),
     (s_with_stacked_players, "rectangular", "Look for a `stack`"),
-    (s_with_a_wrong_size, "rectangular", "different numbers of coordinates"),
+    (lambda x, y, A, eta: (lambda a, b: (a, b) if len(a) == len(b) else (2 * a, b))(*s_in_four_lines(x, y, A, eta)),
+        "rectangular", "different numbers of coordinates"),
     (lambda x, y, A, eta: s_in_four_lines(x, y, A, eta if x.dtype == torch.get_default_dtype() else eta / 2),
         "dtype", "other numbers"),
     (lambda x, y, A, eta: s_in_four_lines(x, y, A, eta) if x[0] < x[2] else ahead(x, y, A, eta),
