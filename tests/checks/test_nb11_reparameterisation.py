@@ -28,6 +28,11 @@ def scores(log_var, eps):
     return torch.cat([eps / (log_var / 2).exp(), (eps**2 - 1) / 2], 1)
 
 
+def copies(mu, log_var, eps):
+    """One μ and one log σ² per sample, to be differentiated in."""
+    return [part.expand_as(eps).clone().requires_grad_() for part in (mu, log_var)]
+
+
 # The score function, right
 
 
@@ -54,8 +59,7 @@ def s_one_autograd_a_draw(mu, log_var, f, eps):
 
 
 def s_surrogate(mu, log_var, f, eps):
-    m = mu.expand_as(eps).clone().requires_grad_()
-    lv = log_var.expand_as(eps).clone().requires_grad_()
+    m, lv = copies(mu, log_var, eps)
     q = Independent(Normal(m, torch.exp(0.5 * lv)), 1)
     z = (m + torch.exp(0.5 * lv) * eps).detach()
     return torch.cat(torch.autograd.grad((f(z).detach() * q.log_prob(z)).sum(), [m, lv]), dim=1)
@@ -91,14 +95,6 @@ def s_loop(mu, log_var, f, eps):
     return out
 
 
-def s_in_double(mu, log_var, f, eps):
-    return s_by_hand(mu.double(), log_var.double(), f, eps.double())
-
-
-def s_with_a_graph(mu, log_var, f, eps):
-    return s_by_hand(mu.requires_grad_(), log_var.requires_grad_(), f, eps)
-
-
 def s_permuted(mu, log_var, f, eps):
     order = torch.randperm(len(eps))
     return s_by_hand(mu, log_var, f, eps[order])[order.argsort()]
@@ -106,8 +102,7 @@ def s_permuted(mu, log_var, f, eps):
 
 def s_log_var_by_the_density(mu, log_var, f, eps):
     """∇ log q = ∇q / q."""
-    m = mu.expand_as(eps).clone().requires_grad_()
-    lv = log_var.expand_as(eps).clone().requires_grad_()
+    m, lv = copies(mu, log_var, eps)
     z = draws(mu, log_var, eps)
     q = Normal(m, (lv / 2).exp()).log_prob(z).sum(1).exp()
     gradient = torch.cat(torch.autograd.grad(q.sum(), (m, lv)), 1)
@@ -115,19 +110,11 @@ def s_log_var_by_the_density(mu, log_var, f, eps):
 
 
 S_RIGHT = [
-    s_by_hand,
-    s_through_z,
-    s_one_autograd_a_draw,
-    s_surrogate,
-    s_vmap,
-    s_jacobian,
-    s_loop,
-    s_in_double,
-    s_with_a_graph,
-    s_permuted,
-    s_log_var_by_the_density,
-    score_gradient,
-]
+    s_by_hand, s_through_z, s_one_autograd_a_draw, s_surrogate, s_vmap, s_jacobian, s_loop,
+    lambda mu, lv, f, eps: s_by_hand(mu.double(), lv.double(), f, eps.double()),
+    lambda mu, lv, f, eps: s_by_hand(mu.requires_grad_(), lv.requires_grad_(), f, eps), s_permuted,
+    s_log_var_by_the_density, score_gradient,
+]  # fmt: skip
 
 
 def with_baseline(baseline):
@@ -148,13 +135,24 @@ def s_best_baseline_of_the_others(mu, log_var, f, eps):
     return torch.stack(rows)
 
 
-def s_ours_with_baseline(mu, log_var, f, eps):
+def with_our_baseline(mu, log_var, f, eps):
     return score_gradient(mu, log_var, f, eps, leave_one_out(f(draws(mu, log_var, eps))))
 
 
-def mean_without_k(mu, f, z):
-    r = f(z)
-    return torch.stack([torch.cat([r[:k], r[k + 1 :]]).mean() for k in range(len(r))])
+def of_the_others(middle):
+    return lambda mu, f, z: torch.stack([middle(torch.cat([f(z)[:k], f(z)[k + 1 :]])) for k in range(len(z))])
+
+
+def from_reward(baseline):
+    return lambda mu, lv, f, eps: (f(draws(mu, lv, eps)) - baseline(mu, lv, f))[:, None] * scores(lv, eps)
+
+
+def seed(number):
+    return torch.Generator().manual_seed(number)
+
+
+def standardised(r):
+    return (r - r.mean()) / r.std()
 
 
 def with_baseline_of(score, baseline):
@@ -178,11 +176,6 @@ def with_two_baselines(in_mu, in_log_var):
     return gradient
 
 
-def earlier_mean(mu, f, z):
-    r = f(z)
-    return (r.cumsum(0) - r) / torch.arange(len(r)).clamp(min=1)
-
-
 def exponential(mu, f, z):
     b, rows = torch.zeros((), dtype=z.dtype), []
     for reward in f(z):
@@ -191,25 +184,9 @@ def exponential(mu, f, z):
     return torch.stack(rows)
 
 
-def median_without_k(mu, f, z):
-    r = f(z)
-    return torch.stack([torch.cat([r[:k], r[k + 1 :]]).median() for k in range(len(r))])
-
-
 def of_the_other_half(mu, f, z):
     r, half = f(z), len(z) // 2
     return torch.cat([r[half:].mean().expand(half), r[:half].mean().expand(len(r) - half)])
-
-
-def s_mean_of_draws_of_its_own(mu, log_var, f, eps):
-    more = torch.randn(64, len(mu), generator=torch.Generator().manual_seed(0))
-    b = f(draws(mu, log_var, more)).mean()
-    return (f(draws(mu, log_var, eps)) - b)[:, None] * scores(log_var, eps)
-
-
-def s_reward_one_sigma_off(mu, log_var, f, eps):
-    b = f((mu + (log_var / 2).exp())[None])
-    return (f(draws(mu, log_var, eps)) - b)[:, None] * scores(log_var, eps)
 
 
 def s_constant_in_a_loop(mu, log_var, f, eps):
@@ -222,28 +199,25 @@ S_FREE = [
     s_constant_in_a_loop,
     with_baseline(lambda mu, f, z: f(torch.zeros_like(z))),
     with_baseline(lambda mu, f, z: f(torch.zeros(1, len(mu)))),
-    s_reward_one_sigma_off,
-    with_baseline(earlier_mean),
+    from_reward(lambda mu, lv, f: f((mu + (lv / 2).exp())[None])),
+    with_baseline(lambda mu, f, z: (f(z).cumsum(0) - f(z)) / torch.arange(len(z)).clamp(min=1)),
     with_baseline(exponential),
     with_baseline(lambda mu, f, z: torch.cat([f(z).new_zeros(1), f(z)[:-1]])),
     with_baseline(lambda mu, f, z: f(z).roll(1)),
-    with_baseline(median_without_k),
+    with_baseline(of_the_others(torch.median)),
     with_baseline(of_the_other_half),
-    s_mean_of_draws_of_its_own,
+    from_reward(lambda mu, lv, f: f(draws(mu, lv, torch.randn(64, len(mu), generator=seed(0)))).mean()),
     with_two_baselines(leave_one_out, lambda r: 0 * r),
 ]
-
-
 S_REMARKS = [
     (with_baseline(lambda mu, f, z: (f(z).sum() - f(z)) / len(z)), "right", "divided by K"),
-    (with_baseline(mean_without_k), "right", "leaves the sample itself out"),
+    (with_baseline(of_the_others(torch.mean)), "right", "leaves the sample itself out"),
     (with_baseline(lambda mu, f, z: leave_one_out(f(z))), "right", "leaves the sample itself out"),
-    (s_ours_with_baseline, "right", "leaves the sample itself out"),
+    (with_our_baseline, "right", "leaves the sample itself out"),
     (with_baseline(lambda mu, f, z: f(mu[None])), "right", "f(μ)"),
     (with_baseline(lambda mu, f, z: f(mu.expand_as(z))), "right", "f(μ)"),
     (s_best_baseline_of_the_others, "right", "best baseline of each column"),
 ]
-
 
 # … wrong
 
@@ -259,10 +233,7 @@ def with_score(score):
 
 
 def with_reward(reward):
-    def gradient(mu, log_var, f, eps):
-        return reward(mu, log_var, f, eps) * scores(log_var, eps)
-
-    return gradient
+    return lambda mu, lv, f, eps: reward(mu, lv, f, eps) * scores(lv, eps)
 
 
 def with_result(right, result):
@@ -273,8 +244,7 @@ def by_autograd(surrogate, width=lambda lv: (lv / 2).exp()):
     """K gradients of surrogate(f, q, z), z a function of μ and σ."""
 
     def gradient(mu, log_var, f, eps):
-        m = mu.expand_as(eps).clone().requires_grad_()
-        lv = log_var.expand_as(eps).clone().requires_grad_()
+        m, lv = copies(mu, log_var, eps)
         q = Independent(Normal(m, width(lv)), 1)
         z = m + width(lv) * eps
         return torch.cat(torch.autograd.grad(surrogate(f, q, z).sum(), (m, lv), materialize_grads=True), 1)
@@ -286,18 +256,9 @@ def fresh_noise(right):
     return lambda mu, log_var, f, eps: right(mu, log_var, f, torch.randn_like(eps))
 
 
-def s_standardised(mu, log_var, f, eps):
-    r = f(draws(mu, log_var, eps))
-    return ((r - r.mean()) / r.std())[:, None] * scores(log_var, eps)
-
-
 def s_own_best_baseline(mu, log_var, f, eps):
     r, s = f(draws(mu, log_var, eps))[:, None], scores(log_var, eps)
     return (r - (r * s**2).mean(0) / (s**2).mean(0)) * s
-
-
-def s_without_a_dimension(mu, log_var, f, eps):
-    return f(draws(mu, log_var, eps)) * scores(log_var, eps)
 
 
 def s_one_number_each(mu, log_var, f, eps):
@@ -329,11 +290,7 @@ S_WRONG = [
     (by_autograd(lambda f, q, z: f(z) * q.log_prob(z)), "attached", "Hold it still"),
     (by_autograd(lambda f, q, z: f(z) * q.log_prob(z.detach())), "attached", "a plain number"),
     (by_autograd(lambda f, q, z: f(z)), "path", "misses the step"),
-    (
-        by_autograd(lambda f, q, z: f(z).detach() * q.log_prob(z.detach()).exp()),
-        "probability",
-        "log q belongs",
-    ),
+    (by_autograd(lambda f, q, z: f(z).detach() * q.log_prob(z.detach()).exp()), "probability", "log q belongs"),
     (by_autograd(lambda f, q, z: f(z).detach() * q.log_prob(z.detach()), torch.exp), "deviation", "as log σ"),
     (pathwise_gradient, "path", "needs the slope"),
     # baselines
@@ -342,11 +299,7 @@ S_WRONG = [
     (with_baseline(lambda mu, f, z: f(z).sum() / (len(z) - 1)), "own_baseline", "of the same sample"),
     (with_two_baselines(torch.mean, lambda r: 0 * r), "own_baseline", "In the columns of μ: "),
     (with_two_baselines(leave_one_out, torch.mean), "own_baseline", "In the columns of log σ²: "),
-    (
-        with_baseline(lambda mu, f, z: f(z).cumsum(0) / torch.arange(1, len(z) + 1)),
-        "reward",
-        "the sample alone",
-    ),
+    (with_baseline(lambda mu, f, z: f(z).cumsum(0) / torch.arange(1, len(z) + 1)), "reward", "the sample alone"),
     (with_baseline(lambda mu, f, z: f(2 * mu - z)), "reward", "when the sample alone changes"),
     (with_baseline(lambda mu, f, z: f(z + 0.1)), "reward", "when the sample alone changes"),
     (with_reward(lambda mu, lv, f, eps: f(draws(mu, lv, eps))[:, None] ** 2), "reward", "score is right"),
@@ -354,10 +307,11 @@ S_WRONG = [
     (with_baseline_of(lambda e, s: (-e / s, (1 - e**2) / 2), lambda r: 3.0), "sign", "mean of f fall"),
     (with_baseline_of(lambda e, s: (e, (e**2 - 1) / 2), lambda r: r.roll(1)), "scale_of_mu", "a power of σ"),
     (s_own_best_baseline, "own_baseline", "of the same sample"),
-    (s_standardised, "standardised", "standard deviation"),
+    (with_reward(lambda mu, lv, f, eps: standardised(f(draws(mu, lv, eps)))[:, None]),
+     "standardised", "standard deviation"),
     (with_baseline(lambda mu, f, z: -leave_one_out(f(z))), "added_baseline", "baseline is added"),
     # shapes
-    (s_without_a_dimension, "raised", "a dimension is missing"),
+    (lambda mu, lv, f, eps: f(draws(mu, lv, eps)) * scores(lv, eps), "raised", "a dimension is missing"),
     (s_one_number_each, "no_mean", "one for each sample"),
     (with_result(s_by_hand, lambda g: g.mean(0)), "shape", "one gradient per sample"),
     (with_result(s_by_hand, lambda g: g.sum(0, keepdim=True)), "shape", "one gradient per sample"),
@@ -383,16 +337,11 @@ S_WRONG = [
     (half(s_by_hand, lambda d: slice(d, None)), "log_var_half", "those of log σ² are not"),
     (half(s_by_hand, lambda d: slice(0, d)), "mu_half", "those of μ are not"),
     (half(with_baseline(lambda mu, f, z: 0.5), lambda d: slice(0, d)), "mu_half", "those of μ are not"),
-    (
-        with_baseline_of(lambda e, s: (e / s, 1.7 * (e**2 - 1)), lambda r: r.roll(1)),
-        "log_var_half",
-        "are not",
-    ),
+    (with_baseline_of(lambda e, s: (e / s, 1.7 * (e**2 - 1)), lambda r: r.roll(1)), "log_var_half", "are not"),
     (with_result(s_by_hand, lambda g: g.cos()), "value", "at ε = 2 yours gives (−0.654, −0.99)"),
-]
-test_score_right, test_score_remarks, test_score_wrong = tests_of(
-    check_score_gradient, S_RIGHT, S_REMARKS, S_WRONG
-)
+]  # fmt: skip
+score_tests = tests_of(check_score_gradient, S_RIGHT, S_REMARKS, S_WRONG)
+test_score_right, test_score_remarks, test_score_wrong = score_tests
 
 
 # The path, right
@@ -448,13 +397,8 @@ def p_through_the_distance(mu, log_var, f, eps):
 
 
 def p_with_a_graph(mu, log_var, f, eps):
-    m = mu.expand_as(eps).clone().requires_grad_()
-    lv = log_var.expand_as(eps).clone().requires_grad_()
+    m, lv = copies(mu, log_var, eps)
     return torch.cat(torch.autograd.grad(f(m + (lv / 2).exp() * eps).sum(), (m, lv), create_graph=True), 1)
-
-
-def p_in_double(mu, log_var, f, eps):
-    return p_by_hand(mu.double(), log_var.double(), f, eps.double())
 
 
 def p_permuted(mu, log_var, f, eps):
@@ -463,34 +407,21 @@ def p_permuted(mu, log_var, f, eps):
 
 
 P_RIGHT = [
-    p_by_hand,
-    p_copies,
-    p_one_at_a_time,
-    p_jacobian,
-    p_vmap,
-    p_rows_of_one_graph,
-    p_through_the_distance,
-    p_with_a_graph,
-    p_in_double,
-    p_permuted,
-    by_autograd(lambda f, q, z: f(z)),
-    pathwise_gradient,
-]
-
+    p_by_hand, p_copies, p_one_at_a_time, p_jacobian, p_vmap, p_rows_of_one_graph, p_through_the_distance,
+    p_with_a_graph, lambda mu, lv, f, eps: p_by_hand(mu.double(), lv.double(), f, eps.double()), p_permuted,
+    by_autograd(lambda f, q, z: f(z)), pathwise_gradient,
+]  # fmt: skip
 
 # … wrong
 
 
-def path(place=draws, slope=lambda s, f, z: s, move=None):
-    """The path with another place, slope or move: move takes the slope, ε, σ and z."""
-    move = move or (lambda s, e, sigma, z: (s, s * sigma * e / 2))
+def path(place=draws, move=lambda slope, e, sigma: (slope, slope * sigma * e / 2)):
+    """The path with the slope at another place, or another move."""
 
     def gradient(mu, log_var, f, eps):
         z = place(mu, log_var, eps).detach().requires_grad_()
-        (in_z,) = torch.autograd.grad(f(z).sum(), z)
-        sigma = (log_var / 2).exp()
-        in_z = slope(in_z, f, z.detach()) if slope else in_z * sigma
-        return torch.cat(move(in_z, eps, sigma, draws(mu, log_var, eps)), 1)
+        (slope,) = torch.autograd.grad(f(z).sum(), z)
+        return torch.cat(move(slope, eps, (log_var / 2).exp()), 1)
 
     return gradient
 
@@ -499,8 +430,7 @@ def cut(where):
     """The path with a `detach`."""
 
     def gradient(mu, log_var, f, eps):
-        m = mu.expand_as(eps).clone().requires_grad_()
-        lv = log_var.expand_as(eps).clone().requires_grad_()
+        m, lv = copies(mu, log_var, eps)
         value = f(where(m, lv, eps)).sum() + 0 * (m.sum() + lv.sum())
         return torch.cat(torch.autograd.grad(value, (m, lv), materialize_grads=True), 1)
 
@@ -513,8 +443,7 @@ def p_one_tensor_for_all(mu, log_var, f, eps):
 
 
 def p_by_torch_normal(mu, log_var, f, eps):
-    m = mu.expand_as(eps).clone().requires_grad_()
-    lv = log_var.expand_as(eps).clone().requires_grad_()
+    m, lv = copies(mu, log_var, eps)
     z = torch.normal(m, (lv / 2).exp())
     return torch.cat(torch.autograd.grad(f(z).sum(), (m, lv)), 1)
 
@@ -566,43 +495,28 @@ P_WRONG = [
     (p_no_single_number, "no_mean", "one for each sample"),
     # other estimators
     (s_by_hand, "score", "score-function gradient"),
-    (s_ours_with_baseline, "score", "score-function gradient"),
+    (with_our_baseline, "score", "score-function gradient"),
     (with_baseline(lambda mu, f, z: f(z).mean()), "score", "score-function gradient"),
-    (
-        by_autograd(lambda f, q, z: f(z) + f(z).detach() * q.log_prob(z.detach())),
-        "twice",
-        "the whole gradient",
-    ),
+    (by_autograd(lambda f, q, z: f(z) + f(z).detach() * q.log_prob(z.detach())), "twice", "the whole gradient"),
     (by_autograd(lambda f, q, z: f(z), torch.exp), "deviation", "as log σ"),
     # the result
     (p_one_tensor_for_all, "shape", "one gradient per sample"),
-    (
-        with_result(p_by_hand, lambda g: torch.stack(g.mean(0).chunk(2))),
-        "shape",
-        "one gradient for all samples",
-    ),
+    (with_result(p_by_hand, lambda g: torch.stack(g.mean(0).chunk(2))), "shape", "one gradient for all samples"),
     (with_result(p_by_hand, lambda g: g.mean(0).chunk(2)[0]), "shape", "one half of one gradient"),
     (with_result(p_by_hand, lambda g: list(g.chunk(2, 1))), "type", "two tensors"),
     # noise and inputs
     (fresh_noise(p_by_hand), "noise", "Use the `eps`"),
     (p_in_place, "changed_input", "`log_var`"),
     # two mistakes
-    (
-        with_result(path(move=lambda s, e, sigma, z: (s, s * e / 2)), lambda g: g / len(g)),
-        "divided",
-        "σ is missing",
-    ),
-    (
-        path(lambda mu, lv, e: e, move=lambda s, e, sigma, z: (s, s * e)),
-        "slope_at_noise",
-        "derivatives in σ.",
-    ),
+    (with_result(path(move=lambda s, e, sigma: (s, s * e / 2)), lambda g: g / len(g)),
+     "divided", "σ is missing"),
+    (path(lambda mu, lv, e: e, move=lambda s, e, sigma: (s, s * e)), "slope_at_noise", "derivatives in σ."),
     # in no table
     (with_result(p_by_hand, lambda g: 0.5 * g), "scale", "0.5 times"),
     (half(p_by_hand, lambda d: slice(d, None)), "log_var_half", "those of log σ² are not"),
     (half(p_by_hand, lambda d: slice(0, d)), "mu_half", "those of μ are not"),
     (with_result(p_by_hand, lambda g: g.exp()), "value", "at ε = 2 yours gives (2.72, 2.72)"),
-]
+]  # fmt: skip
 test_path_right, _, test_path_wrong = tests_of(check_pathwise_gradient, P_RIGHT, (), P_WRONG)
 
 
