@@ -261,12 +261,12 @@ def explain(seen: Sequence[Seen], task: Task, cases: Sequence[Case], faults: int
 
     def look(phase: str, every: Callable[[], Iterator[Choice]]) -> None:
         for choice in _like(task, cases[0], seen[0], phase, every):
-            rows = set(choice.wrong)
-            if any(set(known.wrong) <= rows for known in found):
+            said = {row.say for row in choice.wrong}
+            if any({row.say for row in known.wrong} <= said for known in found):
                 continue
             if _agrees(task, choice, cases, seen):
                 found.append(choice)
-                if not rows:
+                if not choice.wrong:
                     return
 
     look("right", lambda: choices(task, 0))

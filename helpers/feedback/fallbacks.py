@@ -111,14 +111,16 @@ def scaled(
         factors = next((found for ours in trial.rights() if (found := factors_of(trial, ours))), None)
         if factors is None:
             return None
-        if all(abs(factor - 1) < 2e-3 for factor in factors):
-            return None
+        if any(abs(factor - 1) < 2e-3 for factor in (factors[0], factors[-1])):
+            return None  # right on a case: no factor
         said = [factor_said(f, sizes(case)) for f, case in zip(factors, trial.cases, strict=True)]
         first, last = told(factors[0]), told(factors[-1])
         if said[0] and said == [said[0]] * len(said):
             return Mistake("scale", f"{what} is {first} times the right one: {said[0]}.")
         if first == last:
             return Mistake("scale", f"{what} is {first} times the right one. Which factor is that?")
+        if all(each.numel() == 1 for each in trial.seen[0].values()):
+            return None  # any number is some multiple of another
         names = ", ".join(f"{name} = {size}" for name, size in sizes(trial.cases[0]).items())
         other = ", ".join(f"{name} = {size}" for name, size in sizes(trial.cases[-1]).items())
         return Mistake(

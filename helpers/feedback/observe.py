@@ -16,6 +16,10 @@ FROZEN = "Parameters are frozen when your function is over. Put `requires_grad` 
 BACKWARD = (
     "Your function has already gone backward. Return the value and leave `backward` to the training step."
 )
+NO_DERIVATIVE = (
+    "PyTorch knows no derivative of one of your steps, so nothing could be trained with the result. Look for `unique`, "
+    "`histc` and the like."
+)
 CHANGED = (
     "Your function changes {} it was given, and the next one to use it would be surprised. Look for `+=` and for "
     "methods that end in `_`."
@@ -220,6 +224,8 @@ class Observe:
         except RuntimeError as error:
             if "inplace" in str(error):
                 raise Mistake("in_place", IN_PLACE) from None
+            if "not implemented" in str(error):
+                raise Mistake("no_gradient", NO_DERIVATIVE) from None
             if not all(leaf.requires_grad for leaf in every):
                 raise Mistake("left_frozen", FROZEN) from None
             raise Mistake("backward", BACKWARD) from None

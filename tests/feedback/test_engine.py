@@ -262,7 +262,7 @@ def test_a_network_that_is_left_frozen_or_in_eval_is_told():
 
 def test_the_witness_is_where_the_answer_is_wrong():
     feedback = said(lambda x, a, w: right(x, a, w) + torch.arange(len(x)).eq(len(x) - 2) * x[:, :1].mean())
-    assert feedback.kind == "value" and "[3]" in feedback.message
+    assert feedback.kind == "value" and "[2]" in feedback.message
 
 
 @pytest.mark.parametrize(
