@@ -393,14 +393,13 @@ class TinyGenerator(nn.Sequential):
 
 
 class TinyDiscriminator(nn.Sequential):
-    """Images (B, 1, H, W) to logits (B,) about 1.5 large; no batch norm, so one or two forwards agree."""
+    """Images (B, 1, H, W) to logits (B,); no batch norm, so one or two forwards agree."""
 
     def __init__(self, image: tuple[int, int, int]):
-        super().__init__(nn.Flatten(), nn.Linear(math.prod(image), 8), nn.Tanh(), nn.Linear(8, 1), nn.Flatten(0))
+        super().__init__(
+            nn.Flatten(), nn.Linear(math.prod(image), 8), nn.Tanh(), nn.Linear(8, 1), nn.Flatten(0)
+        )
         self.image = image
-        with torch.no_grad():
-            self[3].weight.normal_(std=1.5)
-            self[3].bias.fill_(0.4)
 
     def forward(self, images: Tensor) -> Tensor:
         if tuple(images.shape[1:]) != self.image:
@@ -408,10 +407,14 @@ class TinyDiscriminator(nn.Sequential):
         return super().forward(images)
 
 
-def players(batch: int, latent: int, image: tuple[int, int, int], batch_norm: bool) -> dict:
-    """A generator, a discriminator and real images, in the notebook's own default dtype."""
-    return {
-        "generator": TinyGenerator(latent, image, batch_norm),
-        "discriminator": TinyDiscriminator(image),
-        "real": torch.rand(batch, *image) * 2 - 1,
-    }
+@torch.no_grad()
+def players(z: Tensor, image: tuple[int, int, int], batch_norm: bool) -> dict:
+    """G, D, as many real images as noise `z` (B, latent), and `z`. Logits are 1.5 large, fakes' of both signs."""
+    batch, latent = z.shape
+    generator, discriminator = TinyGenerator(latent, image, batch_norm), TinyDiscriminator(image)
+    real = torch.rand(batch, *image) * 2 - 1
+    for layer in (generator[0], generator[-3]):
+        layer.weight *= 2
+    discriminator[3].weight *= 1.5 / discriminator(torch.cat([generator(z), real])).std()
+    discriminator[3].bias -= discriminator(generator(z)).median() - 0.1
+    return {"generator": generator, "discriminator": discriminator, "real": real, "z": z}
