@@ -46,28 +46,27 @@ ROUNDING = Close(2e-5, 1e-5)  # nats, of float32
 
 
 class TinyVAE(nn.Module):
-    """A VAE of so few pixels and latent dimensions, with μ ≠ 0, σ ≠ 1, and logits of both signs."""
+    """A VAE of few pixels and latent dimensions, with μ ≠ 0, σ ≠ 1; `then` changes what a layer of its name says."""
 
     def __init__(self, pixels: int, latent: int):
         super().__init__()
-        self.latent = latent
-        self.mu, self.log_var, self.out = (
-            nn.Linear(pixels, latent),
-            nn.Linear(pixels, latent),
-            nn.Linear(latent, pixels),
-        )
+        self.latent, self.then = latent, {}
+        self.mu, self.log_var = nn.Linear(pixels, latent), nn.Linear(pixels, latent)
+        self.out = nn.Linear(latent, pixels)
         with torch.no_grad():
             self.mu.bias.copy_(torch.tensor([0.9, -0.7, 0.5, 1.2, -0.6, 0.8])[:latent])
             self.log_var.bias.copy_(torch.tensor([-1.1, 0.8, 0.6, -0.5, 1.2, -0.9])[:latent])
             self.out.weight.normal_()
             self.out.bias.copy_(1.5 * torch.tensor([1.0, -1.0]).repeat(pixels)[:pixels])
 
+    def _says(self, name: str, x: Tensor) -> Tensor:
+        return self.then.get(name, torch.clone)(getattr(self, name)(x))
+
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        x = x.flatten(1)
-        return self.mu(x), self.log_var(x)
+        return self._says("mu", x.flatten(1)), self._says("log_var", x.flatten(1))
 
     def decode(self, z: Tensor) -> Tensor:
-        return self.out(z)
+        return self._says("out", z)
 
 
 def _case(batch: int, shape: tuple[int, ...], latent: int, beta: float) -> Case:
@@ -75,26 +74,23 @@ def _case(batch: int, shape: tuple[int, ...], latent: int, beta: float) -> Case:
     return Case(vae=vae, x=torch.rand(batch, *shape).round(), eps=torch.randn(batch, latent), beta=beta)
 
 
-def _with(**factors: float) -> Callable[[Case], Case]:
-    """A case whose model has the layers of these names multiplied; where log σ² is large, the noise is 0."""
-
+def _then(**then: Callable[[Tensor], Tensor]) -> Callable[[Case], Case]:
     def make(c: Case) -> Case:
         vae = copy.deepcopy(c.vae)
-        with torch.no_grad():
-            for name, factor in factors.items():
-                for each in getattr(vae, name).parameters():
-                    each.mul_(factor)
-        return c.but(vae=vae, eps=0 * c.eps if factors.get("log_var", 0) > 1 else c.eps)
+        vae.then = then
+        return c.but(vae=vae)
 
     return make
 
 
-def _of_wide_q(c: Case) -> Case:
-    vae = copy.deepcopy(c.vae)
-    with torch.no_grad():
-        vae.log_var.weight.mul_(0.1)
-        vae.log_var.bias.abs_().add_(0.3)
-    return c.but(vae=vae)
+def _near_the_prior(c: Case) -> Case:
+    return _then(mu=lambda t: t / 20, log_var=lambda t: t / 20)(c)
+
+
+def _far_from_the_prior(c: Case) -> Case:
+    return _then(log_var=lambda t: 6 * t)(c).but(
+        eps=0 * c.eps
+    )  # without noise, or the logits would be large too
 
 
 ENCODINGS = [
@@ -298,13 +294,13 @@ VAE_LOSS = Task(
     probes=(
         in_any_order("images", {"x": 0, "eps": 0}),
         without("beta", 1.0, "Without `beta` your loss should be −ELBO: the default of `beta` is 1."),
-        at(_with(mu=0.05, log_var=0.05), "limited",
+        at(_near_the_prior, "limited",
            "Close to the prior your KL stays too large: something like `clamp(min=...)` holds it up. Free bits are a "
            "cure for collapse, and no longer −ELBO.", ROUNDING, ("value",)),
-        at(_with(log_var=6.0), "limited",
+        at(_far_from_the_prior, "limited",
            "Where `log_var` is large, of either sign, your loss is cut off: look for a `clamp`. The bound has none.",
            names=("value",)),
-        in_the_tails(_with(out=40.0),
+        in_the_tails(_then(out=lambda a: 40 * a),
             "The formula is right, but where the decoder is very sure of a pixel its loss or its gradient is no longer "
             "a finite number: the sigmoid is rounded to 1, and then comes log 0. There is a cross-entropy that takes "
             "the logits as they are.",
@@ -317,7 +313,7 @@ VAE_LOSS = Task(
         _which_term,
     ),
     witness=_by_hand,
-    retreat=_of_wide_q,
+    retreat=_then(log_var=torch.abs),
     seed=12,
 )  # fmt: skip
 

@@ -131,8 +131,6 @@ MEANS = [
     Row("normalised", lambda w, r, k: (w.softmax(0) * w).sum(0),
         "You average log w with the normalised weights. That mean lies above the bound; normalised weights belong in "
         "its gradient."),
-    Row("inverted", lambda w, r, k: -log_mean_exp(-w),
-        "You average the inverses of the weights, and turn the mean over again: that lies below the ELBO."),
     Row("inverted", lambda w, r, k: log_mean_exp(-w),
         "The whole weight is turned upside down: it is q over the joint, where the joint over q is wanted."),
     Row("best", lambda w, r, k: w.max(0).values, "You keep the best draw alone. All K are averaged."),

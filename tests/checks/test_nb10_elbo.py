@@ -417,7 +417,7 @@ ELBO_WRONG = [
         "variance_for_deviation", "reads `log_var` as log σ"),
     (closed(total=lambda r, k: (k - r).sum(0)), "sum_of_samples", "That is −ELBO"),
     (densities(total=lambda r, p, q: (r + p).logsumexp(0)), "no_log_q", "logarithm of a sum"),
-    (closed(total=lambda r, k: r.mean().expand(r.shape[1])), "kl_missing", "average over the batch"),
+    (closed(total=lambda r, k: r.mean().expand(r.shape[1])), "batch_average", "Every observation has the same bound"),
     # graphs, limits, types, shapes
     (lambda *a: by_the_closed_kl(*a).detach(), "no_gradient", "cut from the graph"),
     (closed(half_a_graph), "gradient", "`mu` and `log_var`"),
