@@ -124,8 +124,8 @@ def _all_shades(trial: Trial) -> Mistake:
     return Mistake(
         "values",
         f"The shape is right. In an image with all shades, your paper is {seen[0]:.4g}, your middle grey "
-        f"{seen[len(seen) // 2]:.4g} and your ink {seen[-1]:.4g}, where a tanh ends at −1 and 1. Does each pixel depend "
-        "on its own value only?",
+        f"{seen[len(seen) // 2]:.4g} and your ink {seen[-1]:.4g}, where a tanh ends at −1 and 1. Does each pixel "
+        "depend on its own value only?",
     )
 
 
@@ -256,8 +256,8 @@ BCE = Task(
         at(lambda case: _logits_case(torch.tensor([[0.7]]), 1), "batch_of_one",
             "Your loss fails on a batch of one image alone: name the dimension you remove."),
         at(lambda case: _logits_case(torch.tensor([[-1000.0], [1000.0], [3.0]]), 2), "tails",
-            "The loss is right, except where a logit is very large and wrong: a sigmoid is rounded to 0 or 1 there. Stay "
-            "with the logits."),
+            "The loss is right, except where a logit is very large and wrong: a sigmoid is rounded to 0 or 1 there. "
+            "Stay with the logits."),
     ),
     fallbacks=(scaled("Your loss", lambda c: {"B": len(c.labels)}),),
     witness=_six_images,
@@ -507,8 +507,8 @@ def _wrong_ones(trial: Trial) -> Mistake:
         return Mistake("second_round", say)
     return Mistake(
         "update",
-        f"{' and '.join(wrong)} moved, but not along the gradient of the loss asked for. Check, line by line, what each "
-        "gradient contains when its optimiser steps.",
+        f"{' and '.join(wrong)} moved, but not along the gradient of the loss asked for. Check, line by line, what "
+        "each gradient contains when its optimiser steps.",
     )
 
 
