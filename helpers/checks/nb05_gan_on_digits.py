@@ -259,7 +259,7 @@ BCE = Task(
             "The loss is right, except where a logit is very large and wrong: a sigmoid is rounded to 0 or 1 there. "
             "Stay with the logits."),
     ),
-    fallbacks=(scaled("Your loss", lambda c: {"B": len(c.labels)}),),
+    fallbacks=(scaled("Your loss", lambda c: {"B": len(c.labels)}, ("value", "gradient at logits")),),
     witness=_six_images,
     seed=5,
 )  # fmt: skip
