@@ -15,13 +15,10 @@ from helpers.checks.shared import (
     LIKELIHOODS,
     LOG_TWO_PI,
     ONE_EACH,
-    entropy,
     exact_case,
+    floats,
     gaussian_kl,
     kinds,
-    log_normal,
-    log_prior,
-    log_q,
     noise,
     of_each_observation,
     rate,
@@ -160,7 +157,7 @@ KL = Task(
     cases=_kl_cases,
     tables=(KL_TERMS, FACTORS, REDUCTIONS),
     compose=lambda c, term, factor, reduce: reduce(factor(term(c.mu, c.log_var))),
-    observe=Observe(Wanted("(B,)", lambda c: c.mu.shape[:1], _kl_hints), at=("mu", "log_var")),
+    observe=Observe(Wanted("(B,)", lambda c: c.mu.shape[:1], _kl_hints), ("mu", "log_var"), floats),
     praise="This is the KL to the prior, one number per observation, and its gradient is right too.",
     probes=(
         in_any_order("observations", {"mu": 0, "log_var": 0}),
@@ -201,8 +198,25 @@ def check_gaussian_kl(kl: Callable[[Tensor, Tensor], Tensor]) -> Feedback:
 # The bound
 
 
-def _mean_log_prior(c: Case) -> Tensor:
-    return -0.5 * (c.mu**2 + c.log_var.exp() + LOG_TWO_PI).sum(-1)
+# Logarithms of densities, and means of them over q, of each latent dimension.
+def _p(z: Tensor) -> Tensor:
+    return -0.5 * (z**2 + LOG_TWO_PI)
+
+
+def _q(z: Tensor, mu: Tensor, log_var: Tensor) -> Tensor:
+    return _p((z - mu) / sigma(log_var)) - 0.5 * log_var
+
+
+def _mean_p(c: Case) -> Tensor:
+    return -0.5 * (c.mu**2 + c.log_var.exp() + LOG_TWO_PI)
+
+
+def _mean_q(c: Case) -> Tensor:
+    return -0.5 * (1 + LOG_TWO_PI + c.log_var)
+
+
+def _kl(c: Case) -> Tensor:
+    return gaussian_kl(c.mu, c.log_var)
 
 
 ANTITHETIC = Row(
@@ -229,66 +243,56 @@ ENTROPY_SIGN = (
     "q's own part has the wrong sign, so a wide q is punished where the bound rewards it. Should −log q, whose mean "
     "is the entropy, make the bound larger or smaller?"
 )
+# What log p(x|z) is joined to, of each latent dimension: −KL, or log p(z) − log q(z|x).
 REGULARISERS = [
-    Row("right", lambda c, z: -rate(c), ok=True),
-    Row("right", lambda c, z: log_prior(z) - log_q(c, z),
+    Row("right", lambda c, z: -_kl(c), ok=True),
+    Row("right", lambda c, z: _p(z) - _q(z, c.mu, c.log_var),
         "Your KL is estimated from the same samples, as a mean of log q − log p. That is right and needs no formula; "
         "where there is one, as here, it often has less noise.", ok=True),
-    Row("right", lambda c, z: log_prior(z) + entropy(c),
+    Row("right", lambda c, z: _p(z) - _mean_q(c),
         "You take the entropy of q exactly and sample the rest: right, and handy where only q is a Gaussian.", ok=True),
-    Row("right", lambda c, z: _mean_log_prior(c) - log_q(c, z),
+    Row("right", lambda c, z: _mean_p(c) - _q(z, c.mu, c.log_var),
         "You take the mean of log p(z) exactly and sample log q. That is right; its mean is known as well.", ok=True),
-    Row("path_gradient", lambda c, z: log_prior(z) - log_normal(z, c.mu.detach(), c.log_var.detach()),
+    Row("path_gradient", lambda c, z: _p(z) - _q(z, c.mu.detach(), c.log_var.detach()),
         "Within log q your μ and σ are constants. The gradient differs from sample to sample, but its mean is right, "
         "and it is free of noise where q is the posterior.", ok=True),
     *[
-        Row(row.kind, lambda c, z, f=row.f: -f(gaussian_kl(c.mu, c.log_var).sum(1)), row.say)
-        for row in kinds(KL_FACTORS, "kl_")
-        if row.kind != "kl_sign"
-    ],
-    *[
-        Row(row.kind, lambda c, z, f=row.f: -f(gaussian_kl(c.mu, c.log_var)), row.say)
-        for row in kinds(KL_REDUCTIONS, "kl_")
-    ],
-    Row("kl_mean", lambda c, z: (log_prior(z) - log_q(c, z)) / c.mu.shape[1],
-        "Your log p(z) and log q(z|x) are means over the latent dimensions, and should be sums: as they stand, they "
-        "weigh d times too little."),
-    *[
-        Row(row.kind, lambda c, z, f=row.f: -f(c.mu, c.log_var).sum(-1), row.say)
+        Row(row.kind, lambda c, z, f=row.f: -f(c.mu, c.log_var), row.say)
         for row in kinds(KL_TERMS, "kl_") if "entropy" not in row.kind
     ],
-    Row("kl_of_z", lambda c, z: -gaussian_kl(z, c.log_var).sum(-1),
+    Row("kl_of_z", lambda c, z: -gaussian_kl(z, c.log_var),
         "z stands in your KL where μ belongs. If you wrote μ, look for a `+=` that turned it into z."),
-    Row("kl_to_posterior", lambda c, z: -kl_to_posterior(c.model, c.x, c.mu, c.log_var),
-        "Your KL is that to the posterior. That is the gap beneath log p(x); what log p(x|z) is weighed against is "
-        "the KL to what was believed before x was seen."),
-    Row("no_log_q", lambda c, z: log_prior(z), NO_LOG_Q),
-    Row("no_log_q", lambda c, z: _mean_log_prior(c), NO_LOG_Q),
-    Row("no_prior", lambda c, z: -log_q(c, z), NO_PRIOR),
-    Row("no_prior", lambda c, z: entropy(c), NO_PRIOR),
-    Row("entropy_sign", lambda c, z: log_prior(z) + log_q(c, z), ENTROPY_SIGN),
-    Row("entropy_sign", lambda c, z: log_prior(z) - entropy(c), ENTROPY_SIGN),
-    Row("entropy_sign", lambda c, z: _mean_log_prior(c) - entropy(c), ENTROPY_SIGN),
-    Row("q_place", lambda c, z: log_prior(z) - log_q(c, c.mu), NOT_THERE),
-    Row("q_place", lambda c, z: log_prior(z) - log_q(c, noise(c, z)), NOT_THERE),
-    Row("q_of_noise", lambda c, z: log_prior(z) - log_prior(noise(c, z)),
+    Row("no_log_q", lambda c, z: _p(z), NO_LOG_Q),
+    Row("no_log_q", lambda c, z: _mean_p(c), NO_LOG_Q),
+    Row("no_prior", lambda c, z: -_q(z, c.mu, c.log_var), NO_PRIOR),
+    Row("no_prior", lambda c, z: -_mean_q(c), NO_PRIOR),
+    Row("entropy_sign", lambda c, z: _p(z) + _q(z, c.mu, c.log_var), ENTROPY_SIGN),
+    Row("entropy_sign", lambda c, z: _p(z) + _mean_q(c), ENTROPY_SIGN),
+    Row("entropy_sign", lambda c, z: _mean_p(c) + _mean_q(c), ENTROPY_SIGN),
+    Row("q_place", lambda c, z: _p(z) - _q(c.mu, c.mu, c.log_var), NOT_THERE),
+    Row("q_place", lambda c, z: _p(z) - _q(noise(c, z), c.mu, c.log_var), NOT_THERE),
+    Row("q_of_noise", lambda c, z: _p(z) - _p(noise(c, z)),
         "You take the density of the noise for that of z. Stretching the noise by σ thins it out: which term of log "
         "q(z|x) says so?"),
-    Row("prior_place", lambda c, z: log_prior(c.mu) - log_q(c, z), PRIOR_PLACE),
-    Row("prior_place", lambda c, z: log_prior(noise(c, z)) - log_q(c, z), PRIOR_PLACE),
-    Row("prior_place", lambda c, z: log_prior(c.mu) + entropy(c), PRIOR_PLACE),
-    Row("q_variance", lambda c, z: log_prior(z) - log_normal(z, c.mu, 2 * c.log_var),
+    Row("prior_place", lambda c, z: _p(c.mu) - _q(z, c.mu, c.log_var), PRIOR_PLACE),
+    Row("prior_place", lambda c, z: _p(noise(c, z)) - _q(z, c.mu, c.log_var), PRIOR_PLACE),
+    Row("prior_place", lambda c, z: _p(c.mu) - _mean_q(c), PRIOR_PLACE),
+    Row("q_variance", lambda c, z: _p(z) - _q(z, c.mu, 2 * c.log_var),
         "The density of q has the variance where the standard deviation belongs. Which of the two does `Normal` "
         "take?"),
-    Row("prior_twice", lambda c, z: log_prior(z) - rate(c),
+    Row("prior_twice", lambda c, z: _p(z) - _kl(c),
         "The prior is counted twice: log p(z) stands in your sum, and in the KL as well. Take one of the two."),
-    Row("entropy_twice", lambda c, z: entropy(c) - rate(c),
+    Row("entropy_twice", lambda c, z: -_mean_q(c) - _kl(c),
         "The entropy of q is counted twice: it stands in your sum, and in the KL as well."),
 ]  # fmt: skip
 
 
 def _evidence(c: Case) -> Tensor:
     return c.model.log_evidence(c.x)
+
+
+def _to_posterior(c: Case) -> Tensor:
+    return kl_to_posterior(c.model, c.x, c.mu, c.log_var)
 
 
 WEIGHINGS = [
@@ -304,6 +308,9 @@ WEIGHINGS = [
         "the prior, whatever x is."),
     Row("reconstruction_sign", lambda r, k, c: (-r, k),
         "log p(x|z) has the wrong sign: your bound falls when the model explains x better."),
+    Row("kl_to_posterior", lambda r, k, c: (r, 0 * k - c.once(_to_posterior)),
+        "Your KL is that to the posterior. That is the gap beneath log p(x); what log p(x|z) is weighed against is "
+        "the KL to what was believed before x was seen."),
     Row("evidence", lambda r, k, c: (c.once(_evidence) + 0 * r, 0 * k),
         "That is log p(x) itself, which this model happens to know. The bound lies below, by a gap that depends on "
         "q."),
@@ -343,13 +350,11 @@ RESULTS = [
 ]  # fmt: skip
 
 
-def _compose(c, draw, likelihood, regulariser, weigh, average, end):
+def _compose(c, draw, likelihood, regulariser, factor, reduce, weigh, average, end):
     z = draw(c)
     size = (len(z), len(c.x))
-    r, k = (
-        each if each.shape == size else each.expand(size) for each in (likelihood(c, z), regulariser(c, z))
-    )
-    return end(average(*weigh(r, k, c)))
+    r, k = likelihood(c, z), reduce(factor(regulariser(c, z)))
+    return end(average(*weigh(*(each if each.shape == size else each.expand(size) for each in (r, k)), c)))
 
 
 def _which_term(trial: Trial) -> Mistake | None:
@@ -414,9 +419,18 @@ def _elbo_by_hand(trial: Trial) -> Mistake:
 ELBO = Task(
     usage="my_elbo(model, x, mu, log_var, eps)",
     cases=lambda: [exact_case(*sizes) for sizes in ((5, 3, 4, 6), (4, 5, 7, 3))],  # (B, d, D, K)
-    tables=([*DRAWS, ANTITHETIC], [*LIKELIHOODS, EXACT], REGULARISERS, WEIGHINGS, AVERAGES, RESULTS),
+    tables=(
+        [*DRAWS, ANTITHETIC],
+        [*LIKELIHOODS, EXACT],
+        REGULARISERS,
+        [row for row in (KL_FACTORS[0], *kinds(KL_FACTORS, "kl_")) if row.kind != "kl_sign"],
+        [KL_REDUCTIONS[0], *kinds(KL_REDUCTIONS, "kl_")],
+        WEIGHINGS,
+        AVERAGES,
+        RESULTS,
+    ),
     compose=_compose,
-    observe=Observe(Wanted("(B,)", lambda c: c.x.shape[:1], of_each_observation), at=("mu", "log_var")),
+    observe=Observe(Wanted("(B,)", lambda c: c.x.shape[:1], of_each_observation), ("mu", "log_var"), floats),
     praise="This is the ELBO of each observation, in nats, and its gradient reaches μ and σ.",
     probes=(
         in_any_order("observations", {"x": 0, "mu": 0, "log_var": 0, "eps": 1}),

@@ -163,15 +163,15 @@ ONE_EACH = (
     "Keep one number per observation: which dimension holds the observations, and which the latent numbers?"
 )
 KL_REDUCTIONS = [
-    Row("right", lambda k: k.sum(1), ok=True),
-    Row("mean", lambda k: k.mean(1),
+    Row("right", lambda k: k.sum(-1), ok=True),
+    Row("mean", lambda k: k.mean(-1),
         "You take the mean of the KL over the latent dimensions, and should take the sum: independent dimensions add "
         "their KLs. As it stands, it weighs d times too little, and β depends on the latent size."),
-    Row("batch_sum", lambda k: k.sum(),
+    Row("batch_sum", lambda k: k.sum((-2, -1)),
         f"Your KL is summed over the batch too, so every observation pays for all. {ONE_EACH}"),
-    Row("batch_mean", lambda k: k.sum(1).mean(),
+    Row("batch_mean", lambda k: k.sum(-1).mean(-1),
         f"Your KL is averaged over the batch as well. That is the step's business. {ONE_EACH}"),
-    Row("mean_of_all", lambda k: k.mean(),
+    Row("mean_of_all", lambda k: k.mean((-2, -1)),
         f"Your KL is one mean over everything, latent dimensions included: β now depends on d. {ONE_EACH}"),
 ]  # fmt: skip
 
@@ -212,10 +212,11 @@ def log_prior(z: Tensor) -> Tensor:
     return -0.5 * (z**2 + LOG_TWO_PI).sum(-1)
 
 
-def log_likelihood(c: Case, z: Tensor) -> Tensor:
-    return -0.5 * (
-        squared_errors(c, z) / c.model.std**2 + c.x.shape[1] * (LOG_TWO_PI + 2 * math.log(c.model.std))
-    )
+def log_likelihood(c: Case, z: Tensor, std: float | None = None, bias: float = 1.0) -> Tensor:
+    """log p(x|z), or that of a model with another standard deviation, or with a multiple of the bias."""
+    std = c.model.std if std is None else std
+    errors = (c.x - z @ c.model.weight.T - bias * c.model.bias).square().sum(-1)
+    return -0.5 * (errors / std**2 + c.x.shape[1] * (LOG_TWO_PI + 2 * math.log(std)))
 
 
 def log_q(c: Case, z: Tensor) -> Tensor:
@@ -282,6 +283,12 @@ LIKELIHOODS = [
     Row("batch_average", lambda c, z: log_likelihood(c, z).mean(-1, keepdim=True),
         "Your log p(x|z) is averaged over the batch, then joined to the KL of each observation. Average only over "
         "the K samples."),
+    Row("model_spread", lambda c, z: log_likelihood(c, z, c.model.std**2),
+        "Your p(x|z) has the variance where the standard deviation belongs. Which of the two does `Normal` take?"),
+    Row("model_spread", lambda c, z: log_likelihood(c, z, 1.0),
+        "Your p(x|z) has the standard deviation 1. How wide is the model's own? `model.std` knows."),
+    Row("no_bias", lambda c, z: log_likelihood(c, z, bias=0.0),
+        "Your p(x|z) forgets the model's own `bias`: where is it centred at z = 0?"),
     Row("squares", lambda c, z: -squared_errors(c, z), SQUARES),
     Row("squares", lambda c, z: -squared_errors(c, z) / 2, SQUARES),
     Row("squares", lambda c, z: -squared_errors(c, z) / c.x.shape[1], SQUARES),

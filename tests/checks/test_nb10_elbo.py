@@ -388,6 +388,9 @@ ELBO_WRONG = [
     (densities(z=lambda mu, lv, eps: eps), "prior", "error of the survey article"),
     (densities(z=lambda mu, lv, eps: mu.expand_as(eps)), "no_expectation", "no expectation is taken"),
     (densities(z=lambda mu, lv, eps: mu + ((lv / 2).exp() * eps).detach()), "detached_deviation", "σ is cut"),
+    (closed(likelihood=lambda m, x, z: Normal(z @ m.weight.T + m.bias, m.std**2).log_prob(x).sum(-1)),
+        "model_spread", "does `Normal` take"),
+    (closed(likelihood=lambda m, x, z: Normal(z @ m.weight.T, m.std).log_prob(x).sum(-1)), "no_bias", "at z = 0"),
     # the KL, in closed form or from densities
     (z_takes_the_name_of_mu, "kl_of_z", "turned it into z"),
     (closed(kl=lambda mu, lv: gaussian_kl(mu, lv).mean()), "kl_batch_mean", "averaged over the batch"),
@@ -415,6 +418,10 @@ ELBO_WRONG = [
         "dimension_mean", "d times too little"),
     (closed(lambda mu, lv, eps: mu + lv.exp() * eps, kl=lambda mu, lv: gaussian_kl(mu, 2 * lv)),
         "variance_for_deviation", "reads `log_var` as log σ"),
+    (closed(kl=lambda mu, lv: 2 * each(mu, lv).mean(1)), "kl_half", "d times too little"),
+    (closed(kl=lambda mu, lv: (mu**2 + lv.exp() - lv).sum(1)), "kl_not_zero", "½ in front of the sum"),
+    (densities(z=lambda mu, lv, eps: mu + lv.exp() * eps, total=lambda r, p, q: (r + p - q).mean(0) / math.log(2)),
+        "variance_for_deviation", "in bits"),
     (closed(total=lambda r, k: (k - r).sum(0)), "sum_of_samples", "That is −ELBO"),
     (densities(total=lambda r, p, q: (r + p).logsumexp(0)), "no_log_q", "logarithm of a sum"),
     (closed(total=lambda r, k: r.mean().expand(r.shape[1])), "batch_average", "Every observation has the same bound"),
@@ -434,6 +441,7 @@ ELBO_WRONG = [
     (closed(total=lambda r, k: r.mean(0)[:, None] - k), "shape", "grew to (B, B)"),
     (closed(kl=each, total=lambda r, k: r.mean(0)[:, None] - k), "shape", "latent dimensions"),
     (lambda *a: (by_densities(*a), gaussian_kl(*a[2:4])), "type", "not its parts"),
+    (lambda *a: by_densities(*a).long(), "type", "torch.int64"),
     # in no table
     (lambda *a: 3 * by_densities(*a), "scale", "3 times"),
     (closed(kl=wrong_kl), "kl", "leaving the prior"),
