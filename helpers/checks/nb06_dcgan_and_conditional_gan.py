@@ -277,8 +277,8 @@ def _counted(trial: Trial) -> Mistake:
             (int(close.sum()), case.decay, *(n for each in parts for n in (int(each.sum()), len(each))))
         )
     text = (
-        "With a decay of {} your average has {} of {} parameters and {} of {} numbers in buffers right. Is every tensor "
-        "of the network met, once, and is the decay that comes in used?"
+        "With a decay of {} your average has {} of {} parameters and {} of {} numbers in buffers right. Is every "
+        "tensor of the network met, once, and is the decay that comes in used?"
     )
     return Mistake("value", text.format(*min(found)[1:]))
 

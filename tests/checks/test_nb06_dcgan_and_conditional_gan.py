@@ -50,8 +50,7 @@ INPUTS = [
     lambda x, y, k: torch.cat([x, one_hot(y, k).to(x)[..., None, None].repeat(1, 1, *x.shape[2:])], 1),
     lambda x, y, k: torch.cat([x, *((y == c).to(x).view(-1, 1, 1, 1).expand_as(x[:, :1]) for c in range(k))], 1),
     lambda x, y, k: torch.cat([x, one_hot(y, k)[:, :, None, None].expand(-1, -1, *x.shape[2:])], 1),
-    lambda x, y, k: torch.cat([x, x.new_zeros(len(x), k, *x.shape[2:]).scatter(1, y.view(-1, 1, 1, 1).expand_as(x[:, :1]), 1)],
-                              1),
+    lambda x, y, k: torch.cat([x, 0 * planes(x, y, k).scatter(1, y[:, None, None, None].expand_as(x[:, :1]), 1)], 1),
     lambda x, y, k: torch.hstack([x, planes(x, y, k)]),
     lambda x, y, k: torch.cat([x, torch.broadcast_to(planes(x, y, k), (len(x), k, *x.shape[2:]))], 1),
 ]  # fmt: skip
@@ -164,7 +163,8 @@ def by_foreach(average, model, decay):
 
 
 UPDATES = [by_multiplying, by_data, by_state, detached, module_by_module, by_name_of_the_state,
-           with_buffers(by_vectors), with_buffers(by_foreach), each_parameter(lambda m, w, d: m.add_((1 - d) * (w - m)))]  # fmt: skip
+           with_buffers(by_vectors), with_buffers(by_foreach),
+           each_parameter(lambda m, w, d: m.add_((1 - d) * (w - m)))]  # fmt: skip
 
 
 def rebinds(average, model, decay):

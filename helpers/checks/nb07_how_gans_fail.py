@@ -1,0 +1,302 @@
+"""Checks of notebook 07: how many modes points cover and how many points are good; the diagnosis of five logs."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from helpers.diagnosis import DIAGNOSES
+from helpers.feedback import (
+    Case,
+    Close,
+    Feedback,
+    Mistake,
+    Observe,
+    Row,
+    Task,
+    Trial,
+    Wanted,
+    a_or_an,
+    beside_the_path,
+    diagnose,
+    gives_feedback,
+    right,
+    told,
+)
+
+# Mode coverage: which distance, how far is near, whom a mode counts, how many it needs, what is said of both
+
+
+DISTANCES = [
+    Row("right", lambda c: torch.cdist(c.points, c.centres), ok=True),
+    Row("boxes", lambda c: torch.cdist(c.points, c.centres, p=torch.inf),
+        "You ask each coordinate alone, which makes squares. A distance makes discs."),
+    Row("diamonds", lambda c: torch.cdist(c.points, c.centres, p=1),
+        "You add up absolute coordinates, which makes diamonds. A distance makes discs."),
+]  # fmt: skip
+SQUARED = "A squared distance is compared with a distance that is not squared, or the reverse."
+RADII = [
+    Row("right", lambda std: 3 * std, ok=True),
+    Row("one_sigma", lambda std: std, "Your discs have a radius of one standard deviation; three are asked for."),
+    Row("two_sigma", lambda std: 2 * std, "Your discs have a radius of two standard deviations; three are asked for."),
+    Row("no_std", lambda std: 3.0, "Your discs have a radius of 3, whatever `std` is."),
+    Row("squared", lambda std: (3 * std) ** 0.5, SQUARED),
+    Row("squared", lambda std: (3 * std) ** 2, SQUARED),
+    Row("squared", lambda std: 3**0.5 * std,
+        "A squared distance is compared with 3 std². Where is the square of the 3?"),
+    Row("too_wide", lambda std: 3 * 2**0.5 * std,
+        "Your discs are wider by √2. `std` is that of one coordinate, and three of it are asked for."),
+]  # fmt: skip
+COUNTS = [  # (N, K): whether a point counts for a mode, from the distances and whether these are small
+    Row("right", lambda d, near: near * one_hot(d.argmin(1), d.shape[1]), ok=True),
+    Row("right", lambda d, near: near, ok=True),  # the discs lie apart
+    Row("all_near", lambda d, near: one_hot(d.argmin(1), d.shape[1]),
+        "You count the points nearest to a mode, however far away. Only those within three standard deviations count."),
+]  # fmt: skip
+NEEDS = [  # how many points a mode needs, from (N, K)
+    Row("right", lambda near: 0.02 * len(near), ok=True),
+    Row("of_good", lambda near: 0.02 * near.any(1).sum(),
+        "You take 2 % of the good points. A mode needs 2 % of all points, or few good points would cover many modes."),
+    Row("any_point", lambda near: 1,
+        "One point is enough for a mode in yours. It needs 2 % of all points: a stray one covers nothing."),
+    Row("share_of_share", lambda near: 0.02 * len(near) / near.shape[1],
+        "You divide the 2 % by the number of modes. A mode needs 2 % of all points, however many modes there are."),
+    Row("one_percent", lambda near: 0.01 * len(near), "One per cent of the points is enough in yours, not 2 %."),
+    Row("twenty_percent", lambda near: 0.2 * len(near), "Yours asks for 20 % of the points: 2 % is 0.02."),
+    Row("equal_share", lambda near: len(near) / near.shape[1],
+        "You ask each mode for its full, equal share, which even perfect samples miss by chance. 2 % are asked for."),
+]  # fmt: skip
+MODES = [
+    Row("right", lambda covered: covered.sum(), ok=True),
+    Row("missing_modes", lambda covered: (~covered).sum(),
+        "You count the modes that are missing; those that are covered are asked for."),
+    Row("all_modes", lambda covered: len(covered) + 0 * covered.sum(),
+        "You return the number of all modes, even those without any point."),
+    Row("share_of_modes", lambda covered: covered.double().mean(),
+        "You return the share of the modes; their number is asked for."),
+]  # fmt: skip
+GOOD = [
+    Row("right", lambda near, covered: near.any(1).double().mean(), ok=True),
+    Row("only_at_covered", lambda near, covered: near[:, covered].any(1).double().mean(),
+        "A good point is left out where its mode is not covered. It lies near a mode all the same, and is good."),
+    Row("good_count", lambda near, covered: near.any(1).sum(),
+        "You return the number of good points; their share is asked for."),
+    Row("per_cent", lambda near, covered: 100 * near.any(1).double().mean(),
+        "The share of good points is given in per cent; a share lies between 0 and 1."),
+    Row("bad_share", lambda near, covered: 1 - near.any(1).double().mean(),
+        "You return the share of points that are not good."),
+]  # fmt: skip
+ORDERS = [
+    Row("right", lambda modes, good: (modes, good), ok=True),
+    Row("exchanged", lambda modes, good: (good, modes),
+        "The two have changed places: first the number of modes, then the share of good points."),
+]  # fmt: skip
+
+
+def _coverage(c: Case, distance, radius, count, need, modes, good, order) -> tuple:
+    distances = distance(c)
+    near = distances < radius(c.std)
+    covered = count(distances, near).sum(0) >= need(near)
+    return order(modes(covered), good(near, covered))
+
+
+# (mode, points, x, y) in standard deviations: inside, outside, in a square, in a disc wider by √2, beyond
+EDGES = (
+    (0, 8, 2.99, 0),
+    (0, 9, 3.005, 0),
+    (1, 22, 2.6, 2.6),
+    (1, 12, 0, 3.6),
+    (3, 20, 4.5, 4.5),
+    (6, 30, 4.5, 4.5),
+)
+
+
+def _on(centres: Tensor, std: float, counts: tuple[int, ...], n: int) -> Case:
+    """So many points in the disc of each centre; some on either side of the edge, in a corner, far; n in all."""
+    centres, parts = centres.to(torch.get_default_dtype()), []
+    for centre, k in zip(centres, counts, strict=True):
+        turn, far = 2 * torch.pi * torch.rand(k, 1), 2.7 * std * torch.rand(k, 1)
+        parts.append(centre + far * torch.cat([turn.cos(), turn.sin()], 1))
+    for place, k, x, y in EDGES:
+        parts.append(centres[place] + std * (torch.tensor([x, y]) + 0.005 * torch.rand(k, 2)))
+    parts.append(torch.tensor([20, 0]) + torch.rand(n - sum(map(len, parts)), 2))
+    return Case(points=torch.cat(parts)[torch.randperm(n)], centres=centres, std=std)
+
+
+def _cases() -> list[Case]:
+    """Around eight places on a circle and nine on a line; 2 % are 12 and 20 points. These counts, found by search, tell
+    a mistake in counting from every two, and from one mode more or less."""
+    angle, k = torch.arange(8) * torch.pi / 4, torch.arange(9)
+    circle, line = 2 * torch.stack([angle.cos(), angle.sin()], 1), torch.stack([-3 * k, 0 * k], 1)
+    ring = _on(circle, 0.1, (250, 80, 8, 11, 7, 13, 3, 40), 600)
+    return [ring, _on(line, 0.25, (300, 105, 2, 19, 12, 8, 21, 8, 0), 1000)]
+
+
+def _as_pair(value: object, case: Case) -> object:
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def _several(said: str) -> Wanted:
+    return Wanted(
+        "()", lambda c: (), lambda c: dict.fromkeys([(2,), (len(c.centres),), (len(c.points),)], said)
+    )
+
+
+def _which_good(trial: Trial) -> Mistake:
+    """Where the share of good points is most wrong."""
+    pairs = [
+        (seen["good"], trial.ours(case)["good"]) for case, seen in zip(trial.cases, trial.seen, strict=True)
+    ]
+    seen, want = max(pairs, key=lambda pair: abs(pair[0] - pair[1]))
+    text = (
+        "The share of good points is {} in yours, where {} lie within three standard deviations of a mode. Begin with "
+        "the distance of each point to its nearest centre."
+    )
+    return Mistake("good", text.format(told(seen), told(want)))
+
+
+COVERAGE = Task(
+    usage="my_mode_coverage(points, centres, std)",
+    cases=_cases,
+    tables=(DISTANCES, RADII, COUNTS, NEEDS, MODES, GOOD, ORDERS),
+    compose=_coverage,
+    observe=Observe(
+        {"modes": _several("The first value should be how many modes are covered; yours says something of each."),
+         "good": _several("The second value should be one share for all points; yours says something of each.")},
+        read=_as_pair),
+    praise="Modes and good points are both counted: one alone can look fine in a collapse.",
+    close={"modes": Close(0, 1e-3), "good": Close(1e-4, 1e-5)},
+    fallbacks=(beside_the_path(
+        "good",
+        "The share of good points is right, and the number of modes is not: for each mode, count the good points "
+        "nearest to it, and compare with 2 % of all points.", kind="modes"),),
+    witness=_which_good,
+    seed=7,
+    fixed=(2,),
+)  # fmt: skip
+
+
+def check_mode_coverage(coverage: Callable[[Tensor, Tensor, float], tuple]) -> Feedback:
+    """Say whether `coverage(points, centres, std)` counts the modes with at least 2 % of all points within 3 std, and
+    returns that number with the share of points within 3 std of any mode.
+
+    points (N, 2), centres (K, 2); numbers or tensors are taken. Compared on rings and lines with modes that few points
+    cover, strays and corners. Raises nothing. Source: after Srivastava et al. (2017), section 4.1.
+    """
+    return diagnose(COVERAGE, coverage)
+
+
+# The diagnosis of five anonymous logs
+
+
+# How the logs of `helpers.studies.logs.ANONYMOUS` were made.
+TRUTH = {
+    "A": "oscillation",
+    "B": "range too small",
+    "C": "healthy",
+    "D": "mode collapse",
+    "E": "vanishing gradient",
+}
+
+# Other words for the same thing, as learners write them: the first word that fits decides.
+SYNONYMS = {
+    "vanish": "vanishing gradient",
+    "saturat": "vanishing gradient",
+    "collaps": "mode collapse",
+    "oscillat": "oscillation",
+    "circl": "oscillation",
+    "range": "range too small",
+    "bounded": "range too small",
+    "health": "healthy",
+    "梯度消失": "vanishing gradient",
+    "坍塌": "mode collapse",
+    "振荡": "oscillation",
+}
+SIGNS = {  # what in the log of a letter speaks against a diagnosis, without naming the right one
+    ("A", "healthy"): "Log A has fine losses, but look at its points: hardly one of them is good.",
+    ("A", "vanishing gradient"): "In log A a gradient of length about 0.3 reaches G to the last round.",
+    ("A", "mode collapse"): "Collapsed points are good ones, on a few modes. In log A hardly a point is good.",
+    ("A", "range too small"): "In log A the largest coordinate is far larger than the data's and never at rest.",
+    ("B", "healthy"): "In log B four of the eight modes are missing to the end.",
+    ("B", "vanishing gradient"): "In log B a gradient of length about 3 reaches G to the last round.",
+    ("B", "oscillation"): "In log B the mean of the fakes stays near one place, and nearly all points are good.",
+    ("B", "mode collapse"):
+        "The modes of log B alone would say so. But follow its largest coordinate: does that of points which are "
+        "free to move ever stand so still?",
+    ("C", "vanishing gradient"): "In log C a gradient of length above 1 reaches G nearly all the time.",
+    ("C", "mode collapse"): "Count the modes of log C again.",
+    ("C", "oscillation"): "In log C the mean of the fakes stays near the origin, and most points are good.",
+    ("C", "range too small"): "In log C the largest coordinate is that of the data.",
+    ("D", "healthy"): "In log D five of the eight modes are missing to the end.",
+    ("D", "vanishing gradient"): "In log D a gradient of length above 1 reaches G nearly all the time.",
+    ("D", "oscillation"): "In log D the mean of the fakes hardly moves in the last third, and most points are good.",
+    ("D", "range too small"): "In log D the largest coordinate is about that of the data, and it wobbles.",
+    ("E", "healthy"): "No point of log E lies near the data: 0 modes, 0 % good.",
+    ("E", "mode collapse"): "Collapsed points are good ones, on a few modes. Log E has no good point at all.",
+    ("E", "oscillation"): "In log E the mean of the fakes does not move from the first record to the last.",
+    ("E", "range too small"):
+        "In log E the largest coordinate is small, but it wobbles by a fifth from look to look; a wall would hold "
+        "it still.",
+}  # fmt: skip
+
+
+@gives_feedback
+def check_diagnoses(answers: Mapping[str, str]) -> Feedback:
+    """Say whether `answers`, a dict from the letters A to E to words, names what went wrong in each anonymous log.
+
+    Capitals, spaces, hyphens and underscores do not matter. A wrong word is answered with the sign in the log that
+    speaks against it; words that are no diagnosis, with the list of those that are. Raises nothing.
+    """
+    if answers is ...:
+        answers = dict.fromkeys(TRUTH, ...)
+    if not isinstance(answers, Mapping):
+        raise Mistake(
+            "type",
+            f"Please give a dict with a word for each letter, as in `{{'A': 'healthy', ...}}`; this is "
+            f"{a_or_an(answers)}.",
+        )
+    given = {str(letter).strip().upper(): answer for letter, answer in answers.items()}
+    missing = [letter for letter in TRUTH if letter not in given]
+    if missing:
+        raise Mistake("missing", f"The dict has no entry for {_and(missing)}. Its keys should be 'A' to 'E'.")
+    blank = [letter for letter in TRUTH if given[letter] is ... or given[letter] is None]
+    if len(blank) == len(TRUTH):
+        raise Mistake("stub", f"Replace each `...` by one of these words: {_names()}.")
+    said = {letter: _diagnosis(letter, given[letter]) for letter in TRUTH if letter not in blank}
+    correct = [letter for letter, answer in said.items() if answer == TRUTH[letter]]
+    so_far = f" (Right so far: {_and(correct)}.)" if correct else ""
+    against = [message for (letter, answer), message in SIGNS.items() if said.get(letter) == answer]
+    if against:
+        raise Mistake("wrong", " ".join(against) + so_far)
+    if blank:
+        raise Mistake("unfinished", f"Still to do: {_and(blank)}.{so_far}")
+    return right(
+        "All five. A and C have the same losses, and B and D much the same modes: what tells them apart is where "
+        "the points are, and whether they move."
+    )
+
+
+def _diagnosis(letter: str, answer: object) -> str:
+    if not isinstance(answer, str):
+        raise Mistake(
+            "type", f"Log {letter} should get a word in quotation marks, and got {a_or_an(answer)}."
+        )
+    plain = " ".join(answer.replace("_", " ").replace("-", " ").lower().split())
+    if plain in DIAGNOSES:
+        return plain
+    meant = {name for part, name in SYNONYMS.items() if part in plain}
+    if len(meant) == 1:
+        return meant.pop()
+    if len(meant) > 1:
+        raise Mistake("two", f"Log {letter} got more than one diagnosis, `{answer}`. Decide for one.")
+    raise Mistake("unknown", f"`{answer}` is not among the diagnoses for log {letter}: {_names()}.")
+
+
+def _names() -> str:
+    return ", ".join(f"`{name}`" for name in DIAGNOSES)
+
+
+def _and(letters: list[str]) -> str:
+    return " and ".join([", ".join(letters[:-1])] * (len(letters) > 1) + letters[-1:])
