@@ -25,7 +25,9 @@ from helpers.feedback import (
     diagnose,
     reading,
     scaled,
+    told,
 )
+from helpers.feedback.fallbacks import worst
 
 # A: the door of the data, from pixels 0 … 255 to images: what becomes of a pixel, and where it goes
 
@@ -119,13 +121,20 @@ def _float32(value: object, c: Case) -> Tensor:
 
 
 def _all_shades(trial: Trial) -> Mistake:
-    shades = torch.linspace(0, 255, 28 * 28).round().to(torch.uint8).view(1, 28, 28)
-    seen = trial.ask(Case(pixels=shades))["value"].flatten()
+    shades = Case(pixels=torch.linspace(0, 255, 28 * 28).round().to(torch.uint8).view(1, 28, 28))
+    if trial.fits(shades):
+        case, _, (n, _, row, column), given, wanted = worst(trial)
+        return Mistake(
+            "values",
+            f"An image alone comes out right. In a batch of {len(case.pixels)}, pixel [{row}, {column}] of image {n} "
+            f"becomes {told(given)}, and should become {told(wanted)}. What does it take from other images?",
+        )
+    seen = trial.ask(shades)["value"].flatten()
+    paper, grey, ink = (told(seen[place]) for place in (0, len(seen) // 2, -1))
     return Mistake(
         "values",
-        f"The shape is right. In an image with all shades, your paper is {seen[0]:.4g}, your middle grey "
-        f"{seen[len(seen) // 2]:.4g} and your ink {seen[-1]:.4g}, where a tanh ends at −1 and 1. Does each pixel "
-        "depend on its own value only?",
+        f"The shape is right. In an image with all shades, your paper is {paper}, your middle grey {grey} and your ink "
+        f"{ink}, where a tanh ends at −1 and 1. Does each pixel depend on its own value only?",
     )
 
 
@@ -235,12 +244,12 @@ def _bce_hints(c: Case) -> dict[tuple, str]:
     return {(size,): become, (size, 1): become, (size, size): met}
 
 
-def _six_images(trial: Trial) -> Mistake:
-    seen, want = trial.seen[0]["value"], trial.ours(trial.cases[0])["value"]
+def _some_images(trial: Trial) -> Mistake:
+    case, _, _, given, wanted = worst(trial)
     return Mistake(
         "value",
-        f"For six images your loss is {seen:.4g} and should be {want:.4g}. Try one image with logit 0: its loss is "
-        "log 2, whatever its label.",
+        f"For {len(case.logits)} images your loss is {told(given, 4)} and should be {told(wanted, 4)}. Try one image "
+        "with logit 0: its loss is log 2, whatever its label.",
     )
 
 
@@ -260,7 +269,7 @@ BCE = Task(
             "Stay with the logits."),
     ),
     fallbacks=(scaled("Your loss", lambda c: {"B": len(c.labels)}, ("value", "gradient at logits")),),
-    witness=_six_images,
+    witness=_some_images,
     seed=5,
 )  # fmt: skip
 
@@ -278,26 +287,31 @@ def check_bce_by_hand(loss: Callable[[Tensor, Tensor], Tensor]) -> Feedback:
 
 
 D_LOSSES = [
-    Row("right", lambda r, f: (softplus(-r) + softplus(f)).mean(), ok=True),
-    Row("half", lambda r, f: (softplus(-r) + softplus(f)).mean() / 2,
-        "You take half of D's loss, a usual choice too: it halves D's steps.", ok=True),
-    Row("d_labels", lambda r, f: (softplus(r) + softplus(-f)).mean(),
+    Row("right", lambda r, f: softplus(-r) + softplus(f), ok=True),
+    Row("d_labels", lambda r, f: softplus(r) + softplus(-f),
         "D learns to call reals fake and fakes real: both signs in its loss are turned."),
-    Row("no_fakes", lambda r, f: softplus(-r).mean() + 0 * f.mean(), "D's step leaves the fakes out."),
-    Row("no_reals", lambda r, f: softplus(f).mean() + 0 * r.mean(), "D's step leaves the reals out."),
-    Row("sum", lambda r, f: (softplus(-r) + softplus(f)).sum(),
-        "D's loss is summed over the batch, so larger batches take larger steps. A mean does not."),
-    Row("unequal", lambda r, f: (2 * softplus(-r) + softplus(f)).mean(),
+    Row("no_fakes", lambda r, f: softplus(-r) + 0 * f, "D's step leaves the fakes out."),
+    Row("no_reals", lambda r, f: softplus(f) + 0 * r, "D's step leaves the reals out."),
+    Row("unequal", lambda r, f: 2 * softplus(-r) + softplus(f),
         "The reals count twice in D's loss, and the fakes once."),
 ]  # fmt: skip
-G_LOSSES = [
-    Row("right", lambda f: softplus(-f).mean(), ok=True),
-    Row("minimax", lambda f: -softplus(f).mean(),
-        "G's update follows the minimax loss, log(1 − D). Asked for is the one that does not saturate."),
-    Row("g_labels", lambda f: softplus(f).mean(), "G learns to be called fake: the sign in its loss is that of D's."),
-    Row("sum", lambda f: softplus(-f).sum(),
-        "G's loss is summed over the batch, so larger batches take larger steps. A mean does not."),
+SUMMED = "{}'s loss is summed over the batch, so larger batches take larger steps. A mean does not."
+D_SIZES = [
+    Row("right", lambda loss: loss.mean(), ok=True),
+    Row("half", lambda loss: loss.mean() / 2, "You take half of D's loss, a usual choice too: it halves D's steps.",
+        ok=True),
+    Row("sum", lambda loss: loss.sum(), SUMMED.format("D")),
 ]  # fmt: skip
+G_LOSSES = [
+    Row("right", lambda f: softplus(-f), ok=True),
+    Row("minimax", lambda f: -softplus(f),
+        "G's update follows the minimax loss, log(1 − D). Asked for is the one that does not saturate."),
+    Row("g_labels", lambda f: softplus(f), "G learns to be called fake: the sign in its loss is that of D's."),
+]  # fmt: skip
+G_SIZES = [
+    Row("right", lambda loss: loss.mean(), ok=True),
+    Row("sum", lambda loss: loss.sum(), SUMMED.format("G")),
+]
 LATE = (
     "You clear when all is done, so the first round takes along what was left there before. Clear, then fill."
 )
@@ -349,9 +363,8 @@ ORDERS = [
 ]  # fmt: skip
 
 
-def _round(
-    c: Case, d_loss: Callable, g_loss: Callable, clear: Callable, noise: Callable, order: Callable
-) -> None:
+def _round(c: Case, *parts: Callable) -> None:
+    d_loss, d_size, g_loss, g_size, clear, noise, order = parts
     (cleared, cut), (z_d, z_g) = clear(), noise(c.z)
 
     def clear_all(when: str) -> None:
@@ -361,14 +374,14 @@ def _round(
 
     def d() -> None:
         fake = c.generator(z_d)
-        loss = d_loss(c.discriminator(c.real), c.discriminator(fake.detach() if cut else fake))
+        loss = d_size(d_loss(c.discriminator(c.real), c.discriminator(fake.detach() if cut else fake)))
         if "D" in cleared:
             c.discriminator.zero_grad()
         loss.backward()
         c.d_optimiser.step()
 
     def g(critic: Callable = c.discriminator) -> None:
-        loss = g_loss(critic(c.generator(z_g)))
+        loss = g_size(g_loss(critic(c.generator(z_g))))
         if "G" in cleared:
             c.generator.zero_grad()
         loss.backward()
@@ -386,7 +399,8 @@ def _else(
 
     def play(c: Case) -> None:
         c = c.but(g_optimiser=c.d_optimiser, d_optimiser=c.g_optimiser) if exchanged else c
-        _round(c, D_LOSSES[0].f, G_LOSSES[0].f, lambda: (cleared, True), NOISES[0].f, order)
+        losses = (table[0].f for table in (D_LOSSES, D_SIZES, G_LOSSES, G_SIZES))
+        _round(c, *losses, lambda: (cleared, True), NOISES[0].f, order)
 
     return play
 
@@ -402,8 +416,8 @@ def _each_clears(c: Case, d: Callable, g: Callable) -> None:
 def _at_once(c: Case) -> None:
     for network in (c.generator, c.discriminator):
         network.zero_grad()
-    D_LOSSES[0].f(c.discriminator(c.real), c.discriminator(c.generator(c.z[0]).detach())).backward()
-    G_LOSSES[0].f(c.discriminator(c.generator(c.z[1]))).backward()
+    D_LOSSES[0].f(c.discriminator(c.real), c.discriminator(c.generator(c.z[0]).detach())).mean().backward()
+    G_LOSSES[0].f(c.discriminator(c.generator(c.z[1]))).mean().backward()
     c.d_optimiser.step()
     c.g_optimiser.step()
 
@@ -515,7 +529,7 @@ def _wrong_ones(trial: Trial) -> Mistake:
 ROUND = Task(
     usage="my_round(generator, discriminator, g_optimiser, d_optimiser, real, z)",
     cases=_round_cases,
-    tables=(D_LOSSES, G_LOSSES, CLEARINGS, NOISES, ORDERS),
+    tables=(D_LOSSES, D_SIZES, G_LOSSES, G_SIZES, CLEARINGS, NOISES, ORDERS),
     compose=_round,
     ways=ROUND_WAYS,
     observe=Moves(
