@@ -192,7 +192,7 @@ def history_plot(
     return picture(figure, alt)
 
 
-def curves(
+def line_plot(
     x,
     lines: Mapping[str, Sequence[float]],
     alt: str,
@@ -291,7 +291,7 @@ def path_plot(
     return picture(figure, alt)
 
 
-def bars(values, alt: str, names=None, xlabel="", ylabel="", line=None, line_label="") -> Picture:
+def bar_plot(values, alt: str, names=None, xlabel="", ylabel="", line=None, line_label="") -> Picture:
     """One bar a value; `names` below them (0, 1, 2, … unless given), and a dashed `line` to compare with.
 
     `values` is a list of numbers, or a mapping from the name of a part to such a list: then the parts are stacked.
@@ -315,7 +315,7 @@ def bars(values, alt: str, names=None, xlabel="", ylabel="", line=None, line_lab
     return picture(figure, alt)
 
 
-def spread_plot(
+def strip_plot(
     runs: Mapping[str, Sequence[float]],
     alt: str,
     xlabel="",
@@ -347,7 +347,7 @@ def spread_plot(
     return picture(figure, alt)
 
 
-def beside(*pictures: Picture, gap: int = 24) -> Picture:
+def hstack(*pictures: Picture, gap: int = 24) -> Picture:
     """Pictures side by side as one, their descriptions one after the other."""
     images = [each.image() for each in pictures]
     starts = np.cumsum([0] + [image.width + gap * SHARPNESS for image in images])

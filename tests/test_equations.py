@@ -144,7 +144,7 @@ PROVED = {
         "15.3": "test_vae_gan.test_half_a_square_is_a_gaussian_likelihood_less_its_constant",
         "15.4": "test_vae_gan.test_of_all_pictures_the_mean_has_the_smallest_error",
         "15.5": "test_vae_gan.test_a_sharp_draw_costs_twice_the_error_of_the_mean",
-        "15.6": "test_vae_gan.test_the_three_losses_are_the_wires",
+        "15.6": "test_vae_gan.test_the_three_losses_are_the_loss_weights",
         "15.7": "test_vae_gan.test_a_weight_on_the_kl_is_a_smaller_deviation",
         "15.8": "test_vae_gan.test_the_best_width_under_a_weighted_kl",
     },

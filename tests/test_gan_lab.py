@@ -148,7 +148,7 @@ def test_presets_set_rates_momentum_and_steps():
         lab = GanLab(preset=name)
         lab.round()
         assert lab.g_optimiser.param_groups[0]["lr"] == preset.g_rate
-        assert lab.d_optimiser.param_groups[0]["betas"][0] == preset.momentum
+        assert lab.d_optimiser.param_groups[0]["betas"][0] == preset.beta1
         assert len(lab.curves["D"]) == preset.d_steps
 
 

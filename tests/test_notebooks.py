@@ -38,7 +38,7 @@ WRITTEN_ONCE = {
         "optimistic",
         "path",
     ],
-    ("03_minimax_game", "helpers.gan.losses"): ["discriminator_loss", "non_saturating", "minimax"],
+    ("03_minimax_game", "helpers.gan.losses"): ["discriminator_loss", "non_saturating", "saturating"],
     ("05_gan_on_digits", "helpers.gan.networks"): [
         "to_tanh",
         "from_tanh",
@@ -50,12 +50,12 @@ WRITTEN_ONCE = {
         "dense_generator",
         "dense_discriminator",
         "article_round",
-        "pairs_lost",
+        "mann_whitney_u",
     ],
     ("04_first_gan", "helpers.gan.networks"): ["PointGenerator", "PointDiscriminator"],
     ("04_first_gan", "helpers.gan.steps"): ["discriminator_step", "generator_step"],
     ("04_first_gan", "helpers.metrics"): ["mode_coverage"],
-    ("05_gan_on_digits", "helpers.gan.steps"): ["gan_step", "schedule"],
+    ("05_gan_on_digits", "helpers.gan.steps"): ["gan_step", "lr_factor"],
     ("07_how_gans_fail", "helpers.theory.dirac"): [
         "sigma",
         "dirac_minimax",
@@ -78,10 +78,10 @@ WRITTEN_ONCE = {
     ("08_better_games", "helpers.gan.penalties"): ["input_gradient", "gradient_norm_squared"],
     ("08_better_games", "helpers.studies.critics"): ["train_critic"],
     ("06_dcgan_and_conditional_gan", "helpers.gan.augment"): ["shift", "Augmented"],
-    ("06_dcgan_and_conditional_gan", "helpers.gan.averaging"): [
-        "average_of",
-        "update_average",
-        "refresh_statistics",
+    ("06_dcgan_and_conditional_gan", "helpers.gan.ema"): [
+        "ema_copy",
+        "update_ema",
+        "update_bn",
     ],
     ("06_dcgan_and_conditional_gan", "helpers.gan.conditional"): [
         "ConditionalGenerator",
@@ -89,7 +89,7 @@ WRITTEN_ONCE = {
         "conditional_step",
     ],
     ("06_dcgan_and_conditional_gan", "helpers.studies.dcgan"): ["plain_discriminator"],
-    ("06_dcgan_and_conditional_gan", "helpers.studies.conditional_gan"): ["obedience", "within_class"],
+    ("06_dcgan_and_conditional_gan", "helpers.studies.conditional_gan"): ["class_accuracy", "within_class"],
     ("09_latent_variables", "helpers.theory.linear_gaussian"): ["LinearGaussian"],
     ("09_latent_variables", "helpers.theory.importance"): [
         "log_mean_exp",
@@ -112,7 +112,7 @@ WRITTEN_ONCE = {
         "best_coefficient",
         "gumbel",
         "gumbel_softmax",
-        "nudge_test",
+        "gradient_check",
     ],
     ("12_vae_on_digits", "helpers.vae.bounds"): [
         "bernoulli_log_likelihood",
@@ -121,24 +121,24 @@ WRITTEN_ONCE = {
     ],
     ("12_vae_on_digits", "helpers.vae.networks"): ["VAE"],
     ("12_vae_on_digits", "helpers.vae.steps"): ["vae_step"],
-    ("15_vae_meets_gan", "helpers.hybrid"): [
+    ("15_vae_meets_gan", "helpers.vae_gan"): [
         "Encoder",
-        "look",
+        "features_and_logits",
         "half_square",
-        "hybrid_terms",
-        "wired_step",
-        "vae_gan_wires",
+        "vae_gan_terms",
+        "vae_gan_step",
+        "vae_gan_loss_weights",
     ],
     ("15_vae_meets_gan", "helpers.metrics"): ["laplacian_variance", "sharpness"],
-    ("14_tighter_and_discrete", "helpers.vae.iwae"): ["log_weights", "grouped_bound"],
+    ("14_tighter_and_discrete", "helpers.vae.iwae"): ["log_weights", "iwae_bound"],
     ("14_tighter_and_discrete", "helpers.vae.quantiser"): [
         "nearest_code",
         "straight_through",
         "Quantiser",
-        "follow",
+        "update_codebook_ema",
     ],
     ("14_tighter_and_discrete", "helpers.vae.vqvae"): ["VQVAE", "vqvae_step"],
-    ("14_tighter_and_discrete", "helpers.vae.code_prior"): ["CodePrior", "code_nats", "sample_codes"],
+    ("14_tighter_and_discrete", "helpers.vae.code_prior"): ["CodePrior", "prior_nll", "sample_codes"],
     ("13_the_latent_space", "helpers.vae.conditional"): ["ConditionalVAE"],
 }
 

@@ -255,7 +255,7 @@ def test_the_first_notebook_is_where_lab_and_binder_look_for_it():
 
 FLOORS = {
     "training": 1, "theory": 1, "data": 1,
-    "gan": 2, "vae": 2, "hybrid": 2.5,
+    "gan": 2, "vae": 2, "vae_gan": 2.5,
     "plotting": 3, "metrics": 3, "diagnosis": 3,
     "widgets": 4, "checks": 4,
     "bench": 5, "studies": 5,
@@ -325,7 +325,7 @@ def test_an_import_upward_or_sideways_is_found(tmp_path, file, line):
     [
         ("gan/steps.py", "from helpers.gan.losses import hinge\nfrom helpers.training import train"),
         ("gan/steps.py", "from . import losses\nfrom .networks import Generator\nfrom ..data import batches"),
-        ("hybrid.py", "from helpers import gan, vae"),
+        ("vae_gan.py", "from helpers import gan, vae"),
         ("metrics.py", "import torch\nfrom helpers.data.digits import load_digits"),
     ],
 )

@@ -31,7 +31,7 @@ from helpers.gan import (
 )
 from helpers.metrics import mode_coverage
 from helpers.plotting import COLOURS, Picture, new_figure, picture
-from helpers.studies import late_fall, write_study
+from helpers.studies import linear_decay, write_study
 from helpers.theory import wasserstein_exact
 
 ROUNDS = 6000  # of the cheapest game: its arithmetic is everybody's budget
@@ -128,7 +128,7 @@ class Game:
 
     def round(self, done: float = 0.0) -> None:
         """`done` is the share of the training that is over; in its second half the rates fall to 2 %."""
-        factor = late_fall(done)
+        factor = linear_decay(done)
         for optimiser, rate in zip((self.g_optimiser, self.d_optimiser), self.rates, strict=True):
             optimiser.param_groups[0]["lr"] = rate * factor
         for _ in range(self.d_steps):

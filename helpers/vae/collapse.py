@@ -30,7 +30,7 @@ def free_bits(mu: Tensor, log_var: Tensor, floor: float) -> Tensor:
     return kl_per_dimension(mu, log_var).clamp(min=floor).sum()
 
 
-def rising(done: float, until: float = 2 / 3) -> float:
+def kl_warmup(done: float, until: float = 2 / 3) -> float:
     """KL warm-up: β at the fraction `done` of the training, from 0 in a straight line to 1 at `until`, then 1.
 
     Source: Bowman et al. (2016), section 3.1.
@@ -38,7 +38,7 @@ def rising(done: float, until: float = 2 / 3) -> float:
     return min(1.0, done / until)
 
 
-def falling(done: float, top: float = 8.0, until: float = 0.9) -> float:
+def kl_anneal(done: float, top: float = 8.0, until: float = 0.9) -> float:
     """The wrong way round: β from `top` in a straight line down to 1 at `until`, then 1."""
     return max(1.0, top + (1 - top) * done / until)
 

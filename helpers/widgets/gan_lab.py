@@ -17,8 +17,8 @@ from helpers.gan import (
     generator_step,
     hinge_discriminator,
     hinge_generator,
-    minimax,
     non_saturating,
+    saturating,
 )
 from helpers.gan.losses import discriminator_loss
 from helpers.metrics import js_from_samples, mode_coverage
@@ -37,7 +37,7 @@ DATA: dict[str, Callable[[], Mixture]] = {
 }
 LOSSES = {
     "non-saturating": (discriminator_loss, non_saturating),
-    "minimax": (discriminator_loss, minimax),
+    "saturating": (discriminator_loss, saturating),
     "hinge": (hinge_discriminator, hinge_generator),
 }
 
@@ -48,7 +48,7 @@ class Preset:
 
     g_rate: float
     d_rate: float
-    momentum: float
+    beta1: float
     d_steps: int
 
 
@@ -70,7 +70,7 @@ class GanLab:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.generator, self.discriminator = PointGenerator().float(), PointDiscriminator().float()
-        betas = (self.preset.momentum, 0.9)
+        betas = (self.preset.beta1, 0.9)
         self.g_optimiser = torch.optim.Adam(self.generator.parameters(), self.preset.g_rate, betas)
         self.d_optimiser = torch.optim.Adam(self.discriminator.parameters(), self.preset.d_rate, betas)
         self.rounds = 0
