@@ -5,9 +5,10 @@ import pytest
 import torch
 from test_widgets import page, press, widgets_in
 
+from helpers.gan import PRESETS
 from helpers.metrics import js_from_samples
 from helpers.widgets import GanLab, LiveFrame, gan_lab
-from helpers.widgets.gan_lab import DATA, LOSSES, PRESETS
+from helpers.widgets.gan_lab import DATA, LOSSES
 
 ALT = "A plane with data, fakes and arrows, and two curves."
 

@@ -30,9 +30,11 @@ from helpers.gan.networks import (
     to_tanh,
 )
 from helpers.gan.penalties import gradient_norm_squared, gradient_penalty, input_gradient
+from helpers.gan.presets import PRESETS, Preset
 from helpers.gan.steps import discriminator_step, gan_step, generator_step, lr_factor
 
 __all__ = [
+    "PRESETS",
     "Augmented",
     "ConditionalDiscriminator",
     "ConditionalGenerator",
@@ -40,6 +42,7 @@ __all__ = [
     "Generator",
     "PointDiscriminator",
     "PointGenerator",
+    "Preset",
     "conditional_step",
     "discriminator_loss",
     "discriminator_step",

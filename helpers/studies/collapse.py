@@ -13,8 +13,10 @@ from torch import Tensor, nn
 
 from helpers.data import Mixture, grid, ring
 from helpers.gan import (
+    PRESETS,
     PointDiscriminator,
     PointGenerator,
+    Preset,
     discriminator_loss,
     discriminator_step,
     generator_step,
@@ -24,7 +26,6 @@ from helpers.gan import (
 )
 from helpers.metrics import mode_coverage
 from helpers.studies import linear_decay, write_study
-from helpers.widgets.gan_lab import PRESETS
 
 BATCH, SEEDS = 128, (0, 1, 2, 3, 4)
 DATA = {"ring": (ring, 3000), "grid": (grid, 6000)}  # name → the mixture, and the rounds of a game on it
@@ -49,13 +50,9 @@ LOSSES = {
 
 
 @dataclass(frozen=True)
-class Setting:
-    """Adam's rates and β₁, D steps a round, R1's weight γ, and whether the rates fall to 2 % in the second half."""
+class Setting(Preset):
+    """A preset with R1's weight γ, and whether the rates fall to 2 % in the second half."""
 
-    g_rate: float
-    d_rate: float
-    beta1: float
-    d_steps: int
     gamma: float = 0.0
     lr_decay: bool = True
 

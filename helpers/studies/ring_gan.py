@@ -3,10 +3,9 @@
 import torch
 
 from helpers.data import ring
-from helpers.gan import PointDiscriminator, PointGenerator, discriminator_step, generator_step
+from helpers.gan import PRESETS, PointDiscriminator, PointGenerator, discriminator_step, generator_step
 from helpers.metrics import mode_coverage
 from helpers.studies import linear_decay, write_study
-from helpers.widgets.gan_lab import PRESETS
 
 ROUNDS, BATCH, SEEDS = 3000, 128, (0, 1, 2, 3, 4)
 

@@ -9,7 +9,6 @@ from helpers.vae.collapse import (
     kl_anneal,
     kl_per_dimension,
     kl_warmup,
-    slerp,
 )
 from helpers.vae.conditional import ConditionalVAE, conditional_vae_step
 from helpers.vae.gradients import (
@@ -21,6 +20,7 @@ from helpers.vae.gradients import (
     pathwise_gradient,
     score_gradient,
 )
+from helpers.vae.interpolation import slerp
 from helpers.vae.iwae import bound_gradients, dreg_gradients, iwae_bound, log_weights, signal_to_noise
 from helpers.vae.networks import VAE, load, save
 from helpers.vae.pixelcnn import PixelVAE, decoder_step, pixel_step

@@ -62,21 +62,3 @@ def information_and_gap(mu: Tensor, log_var: Tensor, eps: Tensor, rows: int = 50
     log_own = -0.5 * (eps.square() + log_var).sum(1) - normaliser
     log_prior = -0.5 * z.square().sum(1) - normaliser
     return (log_own - log_mixture).mean().item(), (log_mixture - log_prior).mean().item()
-
-
-def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
-    """(sin((1 − t)Ω) a + sin(tΩ) b) / sin Ω, Ω the angle between a and b (d,); straight if parallel.
-
-    Raises ValueError where a and b point in opposite directions: no way round is the shortest. Source: Shoemake
-    (1985).
-    """
-    long_a, long_b = a.double(), b.double()  # in float32 a cosine near ±1 leaves the angle half of its digits
-    cosine = (long_a @ long_b / (long_a.norm() * long_b.norm())).clamp(-1, 1)
-    angle = cosine.acos()
-    if angle.sin() < 1e-4:
-        if cosine < 0:
-            raise ValueError(
-                "a and b point in opposite directions: choose a point between, and go in two parts."
-            )
-        return (1 - t) * a + t * b
-    return (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()
