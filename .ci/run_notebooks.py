@@ -17,6 +17,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from neighbours import with_neighbours
 from notebook_form import as_text, normalise
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -109,7 +110,7 @@ def run(paths, target=None):
         except BaseException:
             print("stopped", flush=True)
             raise
-        replace((target or path.parent) / path.name, as_text(normalise(notebook)))
+        replace((target or path.parent) / path.name, committed(notebook, path))
         print(f"{seconds:6.1f} s  {_memory(peak)}", flush=True)
         all_seconds += seconds
         peaks.append(peak or 0)
@@ -120,23 +121,25 @@ def run(paths, target=None):
 def check(paths):
     """Raise for the first notebook whose file is not in its committed form."""
     for path in paths:
-        if path.read_text(encoding="utf-8") != _committed(path):
+        if path.read_text(encoding="utf-8") != committed(nbformat.read(path, as_version=4), path):
             raise Stopped(
-                f"{path.name} is not in its committed form: run `make notebooks NB={path.stem[:2]}`."
+                f"{path.name} is not in its committed form: run `make notebooks NB={path.stem[:2]}`, or "
+                "`.venv/bin/python .ci/run_notebooks.py --tidy` to keep the outputs that it has."
             )
 
 
 def tidy(paths):
     """Bring each notebook into its committed form, with the outputs that it has, and name those that changed."""
     for path in paths:
-        committed = _committed(path)
-        if path.read_text(encoding="utf-8") != committed:
-            replace(path, committed)
+        text = committed(nbformat.read(path, as_version=4), path)
+        if path.read_text(encoding="utf-8") != text:
+            replace(path, text)
             print(f"{path.name} is now in its committed form.")
 
 
-def _committed(path):
-    return as_text(normalise(nbformat.read(path, as_version=4)))
+def committed(notebook, path):
+    """The text of the file as it is committed: nothing of the moment, and links to the notebooks beside it."""
+    return as_text(normalise(with_neighbours(notebook, path, course_notebooks(path.parent))))
 
 
 def _memory(mib):

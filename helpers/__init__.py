@@ -1,14 +1,18 @@
 """The tested code of the course *From Minimax to ELBO*: a notebook introduces an idea, this package keeps it.
 
-The floors, arrows only downward::
+The floors, arrows only downward: a file imports from lower floors and from its own folder, never sideways or upward.
+tests/test_floors.py reads this table, so a new file or folder gets its place in it first::
 
-    5  bench, studies        figures for the README, evidence that needs more than a minute
-    4  widgets, checks       live views, feedback on learners' answers
-    3  plotting, metrics     every figure, every judgement of samples
-    2½ vae_gan               the two families joined: VAE-GAN as a table of loss weights
-    2  gan, vae              losses, networks and steps of each family
-    1  training, data        the one loop, seeds, checkpoints; tensors in, batches out
-    1  theory                exact results that serve as oracles
+    5  bench, studies                 figures for the README, evidence that needs more than a minute
+    4  widgets, checks                live views, the checks of learners' answers
+    3  plotting, metrics, diagnosis   every figure, every judgement of samples and of logs
+    2½ vae_gan                        the two families joined: VAE-GAN as a table of loss weights
+    2  gan, vae                       losses, networks and steps of each family
+    1  training, data                 the one loop, seeds, checkpoints; tensors in, batches out
+    1  theory                         exact results that serve as oracles
+    1  feedback                       how a check speaks, whatever it is about
+
+In checks, each notebook has a file of its own, `nb05_….py`, which imports nothing else of checks but `shared`.
 """
 
 __version__ = "0.1.0"

@@ -174,7 +174,7 @@ def test_the_tools_of_other_generators_work_on_it():
     assert torch.equal(draw(average, 20, seed=3), sample_conditional(average, torch.arange(20) % 10, z))
 
 
-def test_obedience_is_a_share_of_what_was_asked_for(monkeypatch):
+def test_class_accuracy_is_a_share_of_what_was_asked_for(monkeypatch):
     """With a classifier that reads the class from the first pixel: of three sevens asked for, two were drawn."""
     labels = torch.tensor([7, 7, 7, *range(7), 8, 9])
     seen = torch.tensor([7, 1, 7, *range(7), 9, 9])

@@ -86,6 +86,40 @@ def test_a_cell_that_is_meant_to_raise_does_not_stop(course):
     assert run(course) == 0
 
 
+def test_a_new_notebook_is_led_to_by_those_beside_it(course):
+    links = "[← 09 Gone](09_gone.ipynb)"
+    for name in ("00_first", "03_middle", "05_last"):
+        path = course(name, "1")
+        notebook = nbformat.read(path, as_version=4)
+        notebook.cells[
+            0
+        ].source = f"# {name[:2]} · {name[3:]}\n\n{links}\n\nSee [notebook 03](03_middle.ipynb)."
+        notebook.cells.append(v4.new_markdown_cell(f"The end.\n\n{links}"))
+        nbformat.write(notebook, path)
+    (course.folder / "05_last.mine-20261124-1015.ipynb").write_bytes(path.read_bytes())
+    expected = {
+        "00_first": "[03 middle →](03_middle.ipynb)",
+        "03_middle": "[← 00 first](00_first.ipynb) · [05 last →](05_last.ipynb)",
+        "05_last": "[← 03 middle](03_middle.ipynb) · [00 first](00_first.ipynb)",
+    }
+    assert run(course, "--tidy", "05") == 0 and run(course, "--check", "05") == 0
+    assert run(course, "--check") == 1, "those beside it do not lead to it yet"
+    assert run(course, "--in-place", "00") == run(course, "--tidy") == run(course, "--check") == 0
+    for name, line in expected.items():
+        first, _, last = nbformat.read(course.folder / f"{name}.ipynb", as_version=4).cells
+        assert first.source == f"# {name[:2]} · {name[3:]}\n\n{line}\n\nSee [notebook 03](03_middle.ipynb)."
+        assert last.source == f"The end.\n\n{line}"
+
+
+def test_tags_outlive_a_run_and_a_tidying(course):
+    path = course("00_tagged", "def f():\n    return 1")
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[1].metadata.tags = ["written-once:helpers.theory.games"]
+    nbformat.write(notebook, path)
+    assert run(course, "--tidy") == run(course, "--in-place") == run(course, "--check") == 0
+    assert nbformat.read(path, as_version=4).cells[1].metadata == notebook.cells[1].metadata
+
+
 def test_a_dead_kernel_gets_a_sentence(course, capsys):
     course("00_hungry", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
     assert run(course) == 1

@@ -1,6 +1,5 @@
 """The files that set the course up agree with each other and with what is installed, and missing things are named."""
 
-import ast
 import os
 import re
 import shutil
@@ -194,6 +193,12 @@ def test_torch_index_is_asked_for_torch_alone():
     assert "cpu.example" not in make("--dry-run", "--always-make", "lab").stdout
 
 
+def test_make_studies_repeats_every_study_that_has_a_result():
+    asked = make("--dry-run", "studies", check=True).stdout
+    told = re.search(r"for study in ([\w ]+);", asked)[1].split()
+    assert sorted(told) == sorted(path.stem for path in (ROOT / "notebooks" / "results").glob("*.json"))
+
+
 def test_the_kernel_of_the_notebooks_is_this_python():
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import KernelManager
@@ -251,89 +256,7 @@ def test_the_first_notebook_is_where_lab_and_binder_look_for_it():
     assert (ROOT / lab.FIRST).is_file()
 
 
-# --- the floors of helpers -----------------------------------------------------------------------------------
-
-FLOORS = {
-    "training": 1, "theory": 1, "data": 1,
-    "gan": 2, "vae": 2, "vae_gan": 2.5,
-    "plotting": 3, "metrics": 3, "diagnosis": 3,
-    "widgets": 4, "checks": 4,
-    "bench": 5, "studies": 5,
-}  # fmt: skip
-
-
-def imported_rooms(source, package):
-    """The rooms of helpers that a file imports; `package` is the file's own, such as helpers.gan."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            parts = package.split(".")
-            base = ".".join(parts[: len(parts) - node.level + 1]) if node.level else ""
-            module = ".".join(filter(None, [base, node.module]))
-            modules = [f"{module}.{alias.name}" for alias in node.names] if module == "helpers" else [module]
-        else:
-            continue
-        yield from (m.split(".")[1] for m in modules if m.startswith("helpers."))
-
-
-def upward_imports(helpers):
-    """Sentences about every import under `helpers` that does not lead to a lower floor."""
-    wrong = []
-    for path in sorted(helpers.rglob("*.py")):
-        parts = path.relative_to(helpers).with_suffix("").parts
-        if parts == ("__init__",):
-            own, floor = None, 0
-        elif parts[0] in FLOORS:
-            own, floor = parts[0], FLOORS[parts[0]]
-        else:
-            wrong.append(f"{path.name} stands on no floor: add {parts[0]} to FLOORS")
-            continue
-        package = ".".join(["helpers", *parts[:-1]])
-        for room in imported_rooms(path.read_text(encoding="utf-8"), package):
-            if room != own and not room.startswith("__") and FLOORS.get(room, 9) >= floor:
-                wrong.append(f"{'/'.join(parts)} imports {room}, which does not lie below it")
-    return wrong
-
-
-def test_helpers_import_only_downward():
-    assert upward_imports(ROOT / "helpers") == []
-
-
-@pytest.mark.parametrize(
-    ("file", "line"),
-    [
-        ("gan/steps.py", "from helpers.vae import elbo"),
-        ("gan/steps.py", "from helpers import plotting"),
-        ("vae/bounds.py", "from ..gan import losses"),
-        ("vae/bounds.py", "def f():\n    import helpers.metrics"),
-        ("plotting.py", "from . import widgets"),
-        ("data/digits.py", "from helpers.training import train"),
-        ("__init__.py", "from helpers.data import load_digits"),
-        ("utils.py", ""),
-    ],
-)
-def test_an_import_upward_or_sideways_is_found(tmp_path, file, line):
-    path = tmp_path / "helpers" / file
-    path.parent.mkdir(parents=True)
-    path.write_text(line)
-    assert len(upward_imports(tmp_path / "helpers")) == 1
-
-
-@pytest.mark.parametrize(
-    ("file", "line"),
-    [
-        ("gan/steps.py", "from helpers.gan.losses import hinge\nfrom helpers.training import train"),
-        ("gan/steps.py", "from . import losses\nfrom .networks import Generator\nfrom ..data import batches"),
-        ("vae_gan.py", "from helpers import gan, vae"),
-        ("metrics.py", "import torch\nfrom helpers.data.digits import load_digits"),
-    ],
-)
-def test_an_import_downward_is_none_of_them(tmp_path, file, line):
-    path = tmp_path / "helpers" / file
-    path.parent.mkdir(parents=True)
-    path.write_text(line)
-    assert upward_imports(tmp_path / "helpers") == []
+# --- the files as git has them -------------------------------------------------------------------------------
 
 
 def test_the_top_folder_holds_only_what_the_plan_names():

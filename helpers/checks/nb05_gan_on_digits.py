@@ -1,0 +1,546 @@
+"""Checks of notebook 05's bug hunts: the door of the data, a cross-entropy written by hand, a round that remembers."""
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from helpers.checks.shared import players
+from helpers.feedback import (
+    Case,
+    Close,
+    Feedback,
+    Mistake,
+    Moves,
+    Observe,
+    Row,
+    Task,
+    Trial,
+    Wanted,
+    at,
+    diagnose,
+    reading,
+    scaled,
+)
+
+# A: the door of the data, from pixels 0 … 255 to images: what becomes of a pixel, and where it goes
+
+
+def _scaled(pixels: Tensor, low: Tensor | int, high: Tensor) -> Tensor:
+    return 2 * (pixels.float() - low) / (high - low).clamp(min=1e-9) - 1
+
+
+WRAPS = (
+    "Dark and light have run into each other: whole numbers of type `uint8` start again at 0 after 255, and at 255 "
+    "below 0. Turn them into decimal numbers before you calculate."
+)
+NEIGHBOURS = (
+    "Your scale is taken from the darkest and lightest pixel of the images at hand, so an image depends on its "
+    "neighbours. The scale of a pixel is known beforehand."
+)
+FAINT = (
+    "Each image is stretched to its own darkest and lightest pixel, so a faint digit becomes a strong one. One scale "
+    "holds for all."
+)
+PIXELS = [
+    Row("right", lambda x: 2 * (x.float() / 255) - 1, ok=True),
+    Row("zero_to_one", lambda x: x.float() / 255,
+        "Your images lie between 0 and 1, and the generator's between −1 and 1. D needs one look at a negative value "
+        "to know a fake."),
+    Row("raw", lambda x: x.float(), "Your images still reach to 255, and a tanh only to 1."),
+    Row("no_scale", lambda x: 2 * x.float() - 1,
+        "You stretch and shift, but a pixel of 255 becomes 509. Which number has to be divided by first?"),
+    Row("negative", lambda x: 1 - 2 * x.float() / 255,
+        "Paper and ink have changed places: 0 should become −1, and 255 should become 1."),
+    Row("half_range", lambda x: x.float() / 255 - 0.5,
+        "Your images lie between −½ and ½: the middle is right, and the width is half of what a tanh reaches."),
+    Row("twice", lambda x: 2 * (x.float() / 255**2) - 1,
+        "Every pixel is nearly −1: the division by 255 was done twice."),
+    Row("shift_only", lambda x: x.float() / 255 - 1, "Your images lie between −1 and 0: shifted, and not stretched."),
+    Row("not_shifted", lambda x: 2 * x.float() / 255, "Your images lie between 0 and 2: stretched, and not shifted."),
+    Row("of_256", lambda x: x.float() / 128 - 1,
+        "The darkest ink is a little short of 1: the largest pixel is 255, not 256."),
+    Row("of_127", lambda x: x.float() / 127 - 1, "The darkest ink reaches beyond 1: half of 255 is no whole number."),
+    Row("clamped", lambda x: x.float().clamp(-1, 1), "Grey is lost: every pixel above 1 became ink."),
+    Row("threshold", lambda x: 2.0 * (x > 127).float() - 1, "Grey is lost: yours knows paper and ink only."),
+    Row("batch_range", lambda x: _scaled(x, x.min(), x.float().max()), NEIGHBOURS),
+    Row("batch_range", lambda x: _scaled(x, 0, x.float().max()), NEIGHBOURS),
+    Row("image_range", lambda x: _scaled(x, x.amin((1, 2), True), x.float().amax((1, 2), True)), FAINT),
+    Row("image_range", lambda x: _scaled(x, 0, x.float().amax((1, 2), True)), FAINT),
+    Row("standardised", lambda x: (x.float() - x.float().mean()) / x.float().std(),
+        "Mean 0 and standard deviation 1 are made from the images at hand, and reach beyond 1. A tanh has fixed ends: "
+        "which pixel belongs to which end?"),
+    Row("standardised", lambda x: (x.float() / 255 - 0.1307) / 0.3081,
+        "These are the mean and standard deviation that classifiers of MNIST like; the result reaches to 2.8. A tanh "
+        "ends at 1."),
+    *(Row("wraps", f, WRAPS) for f in (
+        lambda x: (2 * x).float() / 255 - 1, lambda x: (2 * x - 255).float() / 255, lambda x: (2 * x - 1).float() / 255,
+        lambda x: (x - 127).float() / 127, lambda x: (x - 127).float() / 128, lambda x: (x - 128).float() / 127,
+        lambda x: (x - 128).float() / 128, lambda x: x.to(torch.int8).float() / 127,
+        lambda x: x.to(torch.int8).float() / 128)),
+]  # fmt: skip
+PLACES = [
+    Row("right", lambda x: x, ok=True),
+    Row("transposed", lambda x: x.mT, "Rows and columns have changed places: the digits lie on their sides."),
+    Row("flipped", lambda x: x.flip(1), "The digits stand on their heads."),
+]
+
+
+def _door_cases() -> list[Case]:
+    sizes = ((3, 256), (1, 256), (5, 181))  # one batch has no pixel of 255
+    cases = [Case(pixels=torch.randint(0, top, (n, 28, 28), dtype=torch.uint8)) for n, top in sizes]
+    cases[0].pixels[0] //= 2  # a faint image beside strong ones
+    return cases
+
+
+def _door_hints(c: Case) -> dict[tuple, str]:
+    n = len(c.pixels)
+    return {
+        (n, 28, 28): "Convolutions want a dimension for the channels, here one, after that of the images.",
+        (n, 28, 28, 1): "PyTorch keeps the channel before height and width.",
+        (n, 784): "The pixels should stay in rows and columns.",
+        (1, n, 28, 28): "The images come first, then the channel.",
+    }
+
+
+def _float32(value: object, c: Case) -> Tensor:
+    value = reading.tensor(value, "a tensor of shape (N, 1, 28, 28)")
+    if value.dtype == torch.float32:
+        return value
+    name = str(value.dtype).removeprefix("torch.")
+    raise Mistake(
+        "dtype",
+        f"Your images are of type `{name}`; the networks calculate with `float32`, and refuse to mix.",
+    )
+
+
+def _all_shades(trial: Trial) -> Mistake:
+    shades = torch.linspace(0, 255, 28 * 28).round().to(torch.uint8).view(1, 28, 28)
+    seen = trial.ask(Case(pixels=shades))["value"].flatten()
+    return Mistake(
+        "values",
+        f"The shape is right. In an image with all shades, your paper is {seen[0]:.4g}, your middle grey "
+        f"{seen[len(seen) // 2]:.4g} and your ink {seen[-1]:.4g}, where a tanh ends at −1 and 1. Does each pixel depend "
+        "on its own value only?",
+    )
+
+
+DOOR = Task(
+    usage="my_prepare(pixels)",
+    cases=_door_cases,
+    tables=(PIXELS, PLACES),
+    compose=lambda c, pixel, place: place(pixel(c.pixels)).unsqueeze(1),
+    observe=Observe(
+        Wanted("(N, 1, 28, 28)", lambda c: (len(c.pixels), 1, 28, 28), _door_hints), read=_float32
+    ),
+    close=Close(1e-6, 1e-3),  # ½/255 is 2e-3: a scale of 256 or 254 is seen
+    praise="Paper is −1, ink is 1, and each image stands for itself.",
+    witness=_all_shades,
+    fixed=(28,),
+    seed=5,
+)
+
+
+def check_data_door(prepare: Callable[[Tensor], Tensor]) -> Feedback:
+    """Say whether `prepare(pixels)` maps uint8 (N, 28, 28), 0 … 255, to float32 (N, 1, 28, 28) by 2x/255 − 1.
+
+    Compared are values to 1e-3, on several batches, one of them without a pixel of 255, so any equal formula passes.
+    Raises nothing.
+    """
+    return diagnose(DOOR, prepare)
+
+
+# B: a cross-entropy written by hand: how logits and labels meet, what the labels say, the formula, the reduction
+
+
+def _bce(a: Tensor, y: Tensor) -> Tensor:
+    return softplus(a) - y * a
+
+
+MEETINGS = [
+    Row("right", lambda c: (c.logits.squeeze(1), c.labels), ok=True),
+    Row("broadcast", lambda c: (c.logits, c.labels),
+        "Every logit has met every label: `(B, 1)` against `(B,)` makes `(B, B)`, without a word. Give both the same "
+        "shape first."),
+]  # fmt: skip
+LABELS = [
+    Row("right", lambda y: y, ok=True),
+    Row(
+        "labels",
+        lambda y: 1 - y,
+        "The labels have changed places: with your loss D learns to call fakes real.",
+    ),
+    Row(
+        "one_label",
+        lambda y: 0 * y,
+        "The labels do not count in your loss: real images are treated as fakes.",
+    ),
+    Row(
+        "one_label",
+        lambda y: 0 * y + 1,
+        "The labels do not count in your loss: fakes are treated as real images.",
+    ),
+]
+FORMULAS = [
+    Row("right", _bce, ok=True),
+    Row("sign", lambda a, y: softplus(a) + y * a,
+        "One of the two terms has the wrong sign: for a label of 1 your loss rises with the logit."),
+    Row("softplus_sign", lambda a, y: softplus(-a) - y * a,
+        "The sign inside the softplus is turned: for a label of 0 it should rise with the logit."),
+    Row("one_sided", lambda a, y: y * softplus(-a),
+        "Only the real images count in your loss: where is the term for a label of 0?"),
+    Row("one_sided", lambda a, y: (1 - y) * softplus(a),
+        "Only the fakes count in your loss: where is the term for a label of 1?"),
+    Row("relu", lambda a, y: a.relu() - y * a,
+        "A corner stands where a softplus should be: a logit of the right sign costs nothing at all."),
+    Row("sigmoid_twice", lambda a, y: _bce(a.sigmoid(), y),
+        "The logits go through a sigmoid, and then into a formula that wants logits: the sigmoid is taken twice."),
+    Row("squares", lambda a, y: (a.sigmoid() - y) ** 2,
+        "This is a squared error of probabilities, not a cross-entropy."),
+]  # fmt: skip
+REDUCTIONS = [
+    Row("right", lambda loss: loss.mean(), ok=True),
+    Row("sum", lambda loss: loss.sum(-1).mean(), "This is the sum over the batch; its mean is asked for."),
+    Row("sign", lambda loss: -loss.mean(), "The sign is turned: lower should mean better."),
+    Row("half", lambda loss: loss.mean() / 2, "Yours is half as large as it should be."),
+    Row("base_2", lambda loss: loss.mean() / math.log(2),
+        "This is measured in bits; a natural logarithm gives nats."),
+]  # fmt: skip
+
+
+def _apart(c: Case) -> Tensor:
+    return softplus(-c.logits[c.labels == 1]).mean() + softplus(c.logits[c.labels == 0]).mean()
+
+
+TWO_MEANS = "Reals and fakes are averaged apart, so the rarer kind weighs more. Asked for is one mean over all images."
+
+
+def _bce_by(c: Case, meet: Callable, label: Callable, formula: Callable, reduce: Callable) -> Tensor:
+    logits, labels = meet(c)
+    return reduce(formula(logits, label(labels)))
+
+
+def _logits_case(logits: Tensor, every: int) -> Case:
+    """Logits (B, 1), and labels (B,) of which one in `every` is 1."""
+    return Case(logits=logits, labels=(torch.arange(len(logits)) % every == 0).to(logits))
+
+
+def _bce_hints(c: Case) -> dict[tuple, str]:
+    size, become = len(c.logits), "How do the losses of a batch become one?"
+    met = "Every logit has met every label. Print the shapes of both."
+    return {(size,): become, (size, 1): become, (size, size): met}
+
+
+def _six_images(trial: Trial) -> Mistake:
+    seen, want = trial.seen[0]["value"], trial.ours(trial.cases[0])["value"]
+    return Mistake(
+        "value",
+        f"For six images your loss is {seen:.4g} and should be {want:.4g}. Try one image with logit 0: its loss is "
+        "log 2, whatever its label.",
+    )
+
+
+BCE = Task(
+    usage="my_cross_entropy(logits, labels)",
+    cases=lambda: [_logits_case(torch.randn(size, 1) + 0.5, 3) for size in (6, 7)],
+    tables=(MEETINGS, LABELS, FORMULAS, REDUCTIONS),
+    compose=_bce_by,
+    ways=[Row("two_means", _apart, TWO_MEANS), Row("two_means", lambda c: _apart(c) / 2, TWO_MEANS)],
+    observe=Observe(Wanted("()", lambda c: (), _bce_hints), at=("logits",)),
+    praise="Each logit meets its own label, and no other.",
+    probes=(
+        at(lambda case: _logits_case(torch.tensor([[0.7]]), 1), "batch_of_one",
+            "Your loss fails on a batch of one image alone: name the dimension you remove."),
+        at(lambda case: _logits_case(torch.tensor([[-1000.0], [1000.0], [3.0]]), 2), "tails",
+            "The loss is right, except where a logit is very large and wrong: a sigmoid is rounded to 0 or 1 there. Stay "
+            "with the logits."),
+    ),
+    fallbacks=(scaled("Your loss", lambda c: {"B": len(c.labels)}),),
+    witness=_six_images,
+    seed=5,
+)  # fmt: skip
+
+
+def check_bce_by_hand(loss: Callable[[Tensor, Tensor], Tensor]) -> Feedback:
+    """Say whether `loss(logits, labels)`, logits (B, 1) and labels (B,), is mean_b [softplus(a_b) − y_b a_b], ().
+
+    Compared are values, to a relative 1e-3, for mixed labels, for a batch of one and for logits of ±1000, and the
+    gradient in the logits. Raises nothing.
+    """
+    return diagnose(BCE, loss)
+
+
+# C: a round of both players: two losses, what is cleared and cut, which noise, in which order
+
+
+D_LOSSES = [
+    Row("right", lambda r, f: (softplus(-r) + softplus(f)).mean(), ok=True),
+    Row("half", lambda r, f: (softplus(-r) + softplus(f)).mean() / 2,
+        "You take half of D's loss, a usual choice too: it halves D's steps.", ok=True),
+    Row("d_labels", lambda r, f: (softplus(r) + softplus(-f)).mean(),
+        "D learns to call reals fake and fakes real: both signs in its loss are turned."),
+    Row("no_fakes", lambda r, f: softplus(-r).mean() + 0 * f.mean(), "D's step leaves the fakes out."),
+    Row("no_reals", lambda r, f: softplus(f).mean() + 0 * r.mean(), "D's step leaves the reals out."),
+    Row("sum", lambda r, f: (softplus(-r) + softplus(f)).sum(),
+        "D's loss is summed over the batch, so larger batches take larger steps. A mean does not."),
+    Row("unequal", lambda r, f: (2 * softplus(-r) + softplus(f)).mean(),
+        "The reals count twice in D's loss, and the fakes once."),
+]  # fmt: skip
+G_LOSSES = [
+    Row("right", lambda f: softplus(-f).mean(), ok=True),
+    Row("minimax", lambda f: -softplus(f).mean(),
+        "G's update follows the minimax loss, log(1 − D). Asked for is the one that does not saturate."),
+    Row("g_labels", lambda f: softplus(f).mean(), "G learns to be called fake: the sign in its loss is that of D's."),
+    Row("sum", lambda f: softplus(-f).sum(),
+        "G's loss is summed over the batch, so larger batches take larger steps. A mean does not."),
+]  # fmt: skip
+LATE = (
+    "You clear when all is done, so the first round takes along what was left there before. Clear, then fill."
+)
+CLEARINGS = [  # which network is cleared before its own backward, or when both are; and whether fakes are cut from G
+    Row("right", lambda: ("DG", True), ok=True),
+    Row("d_not_cleared", lambda: ("G", True),
+        "D's step still contains what an earlier `backward` left in D's gradients. Who clears them, and when?"),
+    Row("g_not_cleared", lambda: ("D", True),
+        "G's step still contains what an earlier `backward` left in G's gradients. Who clears them, and when?"),
+    Row("g_not_cleared", lambda: ("D", False),
+        "D's `backward` runs on into G, and G's step takes that gradient along. Two lines are missing: one that cuts, "
+        "or one that clears."),
+    Row("not_cleared", lambda: ("", False),
+        "Nothing is cleared: each network still adds up the gradients of both losses, of this round and of all "
+        "before."),
+    Row("not_cleared", lambda: ("", True),
+        "The fakes are cut from G, and still nothing is cleared: gradients of earlier rounds pile up in both."),
+    Row("g_not_cleared", lambda: ("start", False),
+        "Clearing at the start is not enough here: D's `backward` runs on into G in the same round. Cut it off, or "
+        "clear again."),
+    Row("cleared_late", lambda: ("end", True), LATE),
+    Row("cleared_late", lambda: ("end", False), LATE),
+]  # fmt: skip
+NOISES = [
+    Row("right", lambda z: (z[0], z[1]), ok=True),
+    Row("noise", lambda z: (z[0], z[0]), "Both steps use `z[0]`; the generator's step has noise of its own."),
+    Row("noise", lambda z: (z[1], z[1]), "Both steps use `z[1]`; the fakes that D sees are those of `z[0]`."),
+    Row(
+        "noise",
+        lambda z: (z[1], z[0]),
+        "The two noises have changed places: `z[0]` is for D's step, `z[1]` for G's.",
+    ),
+]
+
+
+def _old_d(c: Case, d: Callable, g: Callable) -> None:
+    earlier = copy.deepcopy(c.discriminator)
+    d()
+    g(earlier)
+
+
+ORDERS = [
+    Row("right", lambda c, d, g: (d(), g()), ok=True),
+    Row("g_first", lambda c, d, g: (g(), d()),
+        "G moves before D here. The round is: first D, then G through the new D."),
+    Row("old_d", _old_d,
+        "G's step goes through the D of before this round. That is another order of play; here the new D is asked "
+        "for."),
+]  # fmt: skip
+
+
+def _round(
+    c: Case, d_loss: Callable, g_loss: Callable, clear: Callable, noise: Callable, order: Callable
+) -> None:
+    (cleared, cut), (z_d, z_g) = clear(), noise(c.z)
+
+    def clear_all(when: str) -> None:
+        for network in (c.generator, c.discriminator):
+            if when in cleared:
+                network.zero_grad()
+
+    def d() -> None:
+        fake = c.generator(z_d)
+        loss = d_loss(c.discriminator(c.real), c.discriminator(fake.detach() if cut else fake))
+        if "D" in cleared:
+            c.discriminator.zero_grad()
+        loss.backward()
+        c.d_optimiser.step()
+
+    def g(critic: Callable = c.discriminator) -> None:
+        loss = g_loss(critic(c.generator(z_g)))
+        if "G" in cleared:
+            c.generator.zero_grad()
+        loss.backward()
+        c.g_optimiser.step()
+
+    clear_all("start")
+    order(c, d, g)
+    clear_all("end")
+
+
+def _else(
+    order: Callable = ORDERS[0].f, cleared: str = "DG", exchanged: bool = False
+) -> Callable[[Case], None]:
+    """A round that is right but for the order of its steps, for what is cleared, or for the optimisers."""
+
+    def play(c: Case) -> None:
+        c = c.but(g_optimiser=c.d_optimiser, d_optimiser=c.g_optimiser) if exchanged else c
+        _round(c, D_LOSSES[0].f, G_LOSSES[0].f, lambda: (cleared, True), NOISES[0].f, order)
+
+    return play
+
+
+def _each_clears(c: Case, d: Callable, g: Callable) -> None:
+    """Each optimiser clears its own network."""
+    c.d_optimiser.zero_grad()
+    d()
+    c.g_optimiser.zero_grad()
+    g()
+
+
+def _at_once(c: Case) -> None:
+    for network in (c.generator, c.discriminator):
+        network.zero_grad()
+    D_LOSSES[0].f(c.discriminator(c.real), c.discriminator(c.generator(c.z[0]).detach())).backward()
+    G_LOSSES[0].f(c.discriminator(c.generator(c.z[1]))).backward()
+    c.d_optimiser.step()
+    c.g_optimiser.step()
+
+
+def _apart_on_reals(times: int) -> Callable:
+    def order(c: Case, d: Callable, g: Callable) -> None:
+        fake = c.generator(c.z[0]).detach()
+        for sign, images in [(-1, c.real)] * times + [(1, fake)]:
+            c.d_optimiser.zero_grad()
+            softplus(sign * c.discriminator(images)).mean().backward()
+            c.d_optimiser.step()
+        g()
+
+    return order
+
+
+EXCHANGED = "The optimisers have changed places: which one moves which network?"
+ROUND_WAYS = [
+    Row("exchanged", _else(exchanged=True), EXCHANGED),
+    Row("exchanged", _else(cleared="start", exchanged=True), EXCHANGED),
+    Row("exchanged", _else(_each_clears, "", exchanged=True), EXCHANGED),
+    Row("at_once", _at_once,
+        "Both gradients are taken before either network has moved, and D's takes G's loss along. The round is: first "
+        "D, then G through the new D."),
+    Row("twice", _else(lambda c, d, g: (d(), d(), g())), "D takes two whole steps in your round. One is asked for."),
+    Row("twice", _else(lambda c, d, g: (d(), g(), g())), "G takes two whole steps in your round. One is asked for."),
+    Row("d_moved", _else(lambda c, d, g: (d(), c.d_optimiser.zero_grad(), g(), c.d_optimiser.step())),
+        "D moves in G's step as well, down G's loss: it learns to call fakes real. Let only G's optimiser step there."),
+    Row("two_steps", _else(_apart_on_reals(1)),
+        "D takes two steps here, one on reals and one on fakes. One step on both is asked."),
+    Row("two_steps", _else(_apart_on_reals(2)),
+        "D takes two steps on the same reals, and another on fakes. One step on both is asked for."),
+]  # fmt: skip
+
+
+def _round_cases() -> list[Case]:
+    cases = []
+    for batch, latent, *other in ((5, 3, (1, 4, 6), False), (7, 4, (1, 3, 8), True)):
+        z = torch.randn(2, batch, latent)
+        these = players(z[0], *other)
+        names = ("generator", "discriminator", "g_optimiser", "d_optimiser", "real")
+        cases.append(Case({**{name: these.get(name) for name in names}, "z": z}))
+    return cases
+
+
+LEFT = {
+    "frozen": ("left_frozen", "A network is still frozen when the round is over, and the next one suffers."),
+    "eval": (
+        "left_in_eval",
+        "A network is still in evaluation mode when the round is over, and the next one suffers.",
+    ),
+}
+
+
+def _left(trial: Trial) -> Mistake | None:
+    found = [Mistake(*said) for effect, said in LEFT.items() if trial.seen[0].has(effect)]
+    return found[0] if found else None
+
+
+def _puts_right(trial: Trial) -> list[tuple[str, str]]:
+    found = _left(trial)
+    say = str(found).replace("the next one suffers", "yours puts that right itself")
+    return [(found.feedback.kind, say)] if found else []
+
+
+def _adam(parameters: object) -> torch.optim.Adam:
+    return torch.optim.Adam(parameters, lr=0.1, eps=1e-2)  # large, so that rounding is no step
+
+
+def _by_adam(trial: Trial) -> list[tuple[str, str]]:
+    task = replace(trial.task, observe=replace(trial.task.observe, optimiser=_adam))
+    if replace(trial, task=task).fits(trial.cases[0]):
+        return []
+    raise Mistake(
+        "idle_step",
+        "With plain gradient descent your round is right. With Adam a network moves once more, by what it remembers: "
+        "does an optimiser step whose turn it is not?",
+    )
+
+
+def _not_moved(trial: Trial) -> Mistake | None:
+    for name in ("generator", "discriminator"):
+        if not trial.seen[0][f"{name} 1"].any():
+            return Mistake(
+                "still",
+                f"{name[0].upper()} does not move in your round. Is its way cut by a `detach` or a `no_grad`, is it "
+                "frozen, does its optimiser never step, or only after the gradient was cleared?",
+            )
+    return None
+
+
+def _wrong_ones(trial: Trial) -> Mistake:
+    ours = [trial.ours(case) for case in trial.cases]
+    wrong = [
+        name[0].upper()
+        for name in ("generator", "discriminator")
+        if not all(trial.task.alike(a, b, [f"{name} 1"]) for a, b in zip(trial.seen, ours, strict=True))
+    ]
+    if not wrong:
+        say = "The first round is right and the second is not: something is left over."
+        return Mistake("second_round", say)
+    return Mistake(
+        "update",
+        f"{' and '.join(wrong)} moved, but not along the gradient of the loss asked for. Check, line by line, what each "
+        "gradient contains when its optimiser steps.",
+    )
+
+
+ROUND = Task(
+    usage="my_round(generator, discriminator, g_optimiser, d_optimiser, real, z)",
+    cases=_round_cases,
+    tables=(D_LOSSES, G_LOSSES, CLEARINGS, NOISES, ORDERS),
+    compose=_round,
+    ways=ROUND_WAYS,
+    observe=Moves(
+        ("generator", "discriminator"),
+        lambda made: {"g_optimiser": made["generator"], "d_optimiser": made["discriminator"]},
+        stale=("generator", "discriminator"),
+        said=LEFT,
+        later=tuple(LEFT),
+    ),
+    praise="Each network moves by its own loss alone, in every round.",
+    probes=(_by_adam, _puts_right),
+    fallbacks=(_left, _not_moved),
+    witness=_wrong_ones,
+    nothing=True,
+    fixed=(2,),
+    seed=5,
+)
+
+
+def check_round(play: Callable) -> Feedback:
+    """Say whether `play(generator, discriminator, g_optimiser, d_optimiser, real, z)` is one round of the two players.
+
+    z (2, B, latent): D's step on softplus(−a_real) + softplus(a_fake) with the fakes of z[0], then G's on softplus(−a)
+    of z[1] through the new D, each a mean over the batch. Compared are the moves of all parameters over two rounds of
+    gradient descent, and two of Adam, that begin with stale gradients, to a relative 1e-3. What is returned does not
+    matter. Raises nothing.
+    """
+    return diagnose(ROUND, play)

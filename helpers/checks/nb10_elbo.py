@@ -1,0 +1,450 @@
+"""Checks of notebook 10, the ELBO: the KL of a Gaussian to the prior, and the bound on an exactly solved model."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from helpers.checks.shared import (
+    DRAWS,
+    KL_FACTORS,
+    KL_REDUCTIONS,
+    KL_TERMS,
+    LIKELIHOODS,
+    LOG_TWO_PI,
+    ONE_EACH,
+    entropy,
+    exact_case,
+    gaussian_kl,
+    kinds,
+    log_normal,
+    log_prior,
+    log_q,
+    noise,
+    of_each_observation,
+    rate,
+    rows_of_both_signs,
+    samples_used,
+    sigma,
+    sizes_of,
+    spread,
+)
+from helpers.feedback import (
+    Case,
+    Close,
+    Feedback,
+    Mistake,
+    Observe,
+    Row,
+    Task,
+    Trial,
+    Wanted,
+    alike,
+    at,
+    choices,
+    diagnose,
+    in_any_order,
+    in_the_tails,
+    other_dtype,
+    scaled,
+    shifted,
+)
+from helpers.theory import LinearGaussian, exact_elbo, kl_to_posterior, log_mean_exp
+
+ROUNDING = Close(
+    1e-4, 1e-5, each=True
+)  # nats: of float32, where a small KL is the difference of larger numbers
+LIMITS = Close(1e-3, 1e-5, each=True)
+
+
+# The KL
+
+
+FACTORS = [
+    replace(row, kind="no_half") if row.kind == "half" else row
+    for row in KL_FACTORS
+    if row.kind != "detached"
+]
+REDUCTIONS = [
+    *KL_REDUCTIONS,
+    Row("not_summed", lambda k: k,
+        "That is the KL of each latent dimension. They are independent: how do their KLs become one?"),
+    Row("wrong_dimension", lambda k: k.sum(0),
+        f"You sum over the observations and keep the latent dimensions. {ONE_EACH}"),
+    Row("wrong_dimension", lambda k: k.mean(0),
+        f"You average over the observations and keep the latent dimensions. {ONE_EACH}"),
+]  # fmt: skip
+
+
+def _kl_cases() -> list[Case]:
+    return [
+        Case(zip(("mu", "log_var"), rows_of_both_signs(*sizes), strict=True)) for sizes in ((5, 4), (7, 3))
+    ]
+
+
+def _kl_hints(c: Case) -> dict[tuple, str]:
+    batch, latent = c.mu.shape
+    return {
+        (): f"That is one number for the whole batch. {ONE_EACH}",
+        (1,): f"That is one number for the whole batch. {ONE_EACH}",
+        (batch, latent): "Sum over the latent dimensions of an observation.",
+        (batch, 1): "The last dimension is one too many: beside a (B,) it silently grows to (B, B).",
+        (latent,): f"You summed over the observations and kept the latent dimensions. {ONE_EACH}",
+        (batch, batch): "A (B,) met a (B, 1) and grew to (B, B), or rows were multiplied with other rows.",
+    }
+
+
+def _by_a_seed(trial: Trial) -> Mistake | None:
+    """Whether the answer draws random numbers, even if a seed of its own makes them the same each time."""
+    torch.manual_seed(14)
+    before = torch.random.get_rng_state()
+    trial.ask(trial.cases[0])
+    if torch.equal(before, torch.random.get_rng_state()):
+        return None
+    return Mistake(
+        "sampled",
+        "Your KL draws random numbers, so it is an estimate, even if a fixed seed makes it the same each time. "
+        "Between two Gaussians a closed form exists.",
+    )
+
+
+def _one_term(trial: Trial) -> Mistake | None:
+    """Which of the two terms is wrong, seen where the other is 0."""
+    case = trial.cases[0]
+    nothing = torch.zeros_like(case.mu)
+    no_shift, no_spread = trial.fits(case.but(mu=nothing)), trial.fits(case.but(log_var=nothing))
+    if no_shift and not no_spread:
+        return Mistake(
+            "mean_term",
+            "At μ = 0 your KL is right: σ comes in as it should, and μ does not. Try it by hand, for one dimension: "
+            "with log σ² = 0 it should be ½ at μ = 1 and at μ = −1, and 2 at μ = 2.",
+        )
+    if no_spread:
+        return Mistake(
+            "variance_term",
+            "At log σ² = 0 your KL is right: μ comes in as it should, and σ does not. Try it by hand, for one "
+            "dimension: with μ = 0 it should be 0 at log σ² = 0, 0.36 at log σ² = 1, and 0.18 at log σ² = −1.",
+        )
+    return None
+
+
+def _kl_by_hand(trial: Trial) -> Mistake:
+    nothing = torch.zeros_like(trial.cases[0].mu)
+    zero = trial.fits(Case(mu=nothing, log_var=nothing))
+    return Mistake(
+        "value",
+        ("" if zero else "Your KL is not 0 where q is the prior, at μ = 0 and log σ² = 0. ")
+        + "Try it by hand, for one dimension: it should be 2 at μ = 2, log σ² = 0, and 0.36 at μ = 0, log σ² = 1.",
+    )
+
+
+SAMPLED = (
+    "Two calls with the same μ and `log_var` gave two different numbers, so your KL is estimated from samples. "
+    "Between two Gaussians a closed form exists: the mean of log q − log p can be worked out by hand, without noise."
+)
+NEAR_PRIOR = (
+    "Close to the prior your KL stays too large: something like `clamp(min=...)` holds it up. Free bits are a cure "
+    "for collapse, and no longer the KL."
+)
+CUT_OFF = "Where `log_var` is large, of either sign, your result is cut off: look for a `clamp`. None belongs there."
+
+
+def _near_the_prior(case: Case) -> Case:
+    return case.but(mu=0.05 * case.mu, log_var=0.05 * case.log_var)
+
+
+KL = Task(
+    usage="my_gaussian_kl(mu, log_var)",
+    cases=_kl_cases,
+    tables=(KL_TERMS, FACTORS, REDUCTIONS),
+    compose=lambda c, term, factor, reduce: reduce(factor(term(c.mu, c.log_var))),
+    observe=Observe(Wanted("(B,)", lambda c: c.mu.shape[:1], _kl_hints), at=("mu", "log_var")),
+    praise="This is the KL to the prior, one number per observation, and its gradient is right too.",
+    probes=(
+        in_any_order("observations", {"mu": 0, "log_var": 0}),
+        at(_near_the_prior, "limited", NEAR_PRIOR, ROUNDING, ("value",)),
+        at(spread(-6.0, 6.0), "limited", CUT_OFF, LIMITS, ("value",)),
+        other_dtype(),
+        in_the_tails(
+            spread(-30.0, 20.0),
+            "The formula is right, but for `log_var` = −30 or 20, a q very narrow or very wide, it or its gradient is "
+            "no longer a finite number. Is there a way with fewer detours through exponentials and logarithms?",
+            "For `log_var` = −30 or 20 your KL is cut off: look for a small constant inside a logarithm, or for a "
+            "`clamp`. The logarithm is given, so none is needed.",
+            close=LIMITS,
+        ),
+    ),
+    fallbacks=(
+        _by_a_seed,
+        scaled("Your KL", lambda c: {"B": len(c.mu), "d": c.mu.shape[1]}),
+        _one_term,
+    ),
+    witness=_kl_by_hand,
+    noise=("sampled", SAMPLED),
+    retreat=lambda case: case.but(log_var=case.log_var.abs()),
+    seed=10,
+)
+
+
+def check_gaussian_kl(kl: Callable[[Tensor, Tensor], Tensor]) -> Feedback:
+    """Say whether `kl(mu, log_var)` is KL(N(μ, diag σ²) ‖ N(0, I)) = −½ Σ (1 + log σ² − μ² − σ²) of each row.
+
+    μ and log σ² (B, d) to (B,), summed over d, in nats. Values, and gradients at μ and log σ², are compared to a
+    relative 1e-3, so any equal formula passes: also near the prior, for log σ² from −30 to 20, in float32 and float64,
+    and with rows in another order. Raises nothing. Source: Kingma and Welling (2014), appendix B.
+    """
+    return diagnose(KL, kl)
+
+
+# The bound
+
+
+def _mean_log_prior(c: Case) -> Tensor:
+    return -0.5 * (c.mu**2 + c.log_var.exp() + LOG_TWO_PI).sum(-1)
+
+
+ANTITHETIC = Row(
+    "antithetic",
+    lambda c: torch.cat([c.mu + s * sigma(c.log_var) * c.eps for s in (1, -1)]),
+    "You use each `eps` with both signs. That is allowed, and takes out some of the noise.",
+    ok=True,
+)
+EXACT = Row(
+    "right",
+    lambda c, z: exact_elbo(c.model, c.x, c.mu, c.log_var) + rate(c),
+    "You take the mean of log p(x|z) exactly, where this linear model allows it. With a network for a decoder "
+    "only samples are left.",
+    ok=True,
+)
+NOT_THERE = "log q(z|x) is evaluated at the wrong place. All three densities belong to one and the same z."
+PRIOR_PLACE = "log p(z) is evaluated at the wrong place. Both terms are about the z that was sampled from q."
+NO_LOG_Q = (
+    "q's own density is missing: this is the mean of log p(x, z) alone, and largest for a q that is one point. What "
+    "rewards q for staying wide?"
+)
+NO_PRIOR = "The prior is missing: q's spread is counted, but nothing asks whether z is likely under p(z)."
+ENTROPY_SIGN = (
+    "q's own part has the wrong sign, so a wide q is punished where the bound rewards it. Should −log q, whose mean "
+    "is the entropy, make the bound larger or smaller?"
+)
+REGULARISERS = [
+    Row("right", lambda c, z: -rate(c), ok=True),
+    Row("right", lambda c, z: log_prior(z) - log_q(c, z),
+        "Your KL is estimated from the same samples, as a mean of log q − log p. That is right and needs no formula; "
+        "where there is one, as here, it often has less noise.", ok=True),
+    Row("right", lambda c, z: log_prior(z) + entropy(c),
+        "You take the entropy of q exactly and sample the rest: right, and handy where only q is a Gaussian.", ok=True),
+    Row("right", lambda c, z: _mean_log_prior(c) - log_q(c, z),
+        "You take the mean of log p(z) exactly and sample log q. That is right; its mean is known as well.", ok=True),
+    Row("path_gradient", lambda c, z: log_prior(z) - log_normal(z, c.mu.detach(), c.log_var.detach()),
+        "Within log q your μ and σ are constants. The gradient differs from sample to sample, but its mean is right, "
+        "and it is free of noise where q is the posterior.", ok=True),
+    *[
+        Row(row.kind, lambda c, z, f=row.f: -f(gaussian_kl(c.mu, c.log_var).sum(1)), row.say)
+        for row in kinds(KL_FACTORS, "kl_")
+        if row.kind != "kl_sign"
+    ],
+    *[
+        Row(row.kind, lambda c, z, f=row.f: -f(gaussian_kl(c.mu, c.log_var)), row.say)
+        for row in kinds(KL_REDUCTIONS, "kl_")
+    ],
+    Row("kl_mean", lambda c, z: (log_prior(z) - log_q(c, z)) / c.mu.shape[1],
+        "Your log p(z) and log q(z|x) are means over the latent dimensions, and should be sums: as they stand, they "
+        "weigh d times too little."),
+    *[
+        Row(row.kind, lambda c, z, f=row.f: -f(c.mu, c.log_var).sum(-1), row.say)
+        for row in kinds(KL_TERMS, "kl_") if "entropy" not in row.kind
+    ],
+    Row("kl_of_z", lambda c, z: -gaussian_kl(z, c.log_var).sum(-1),
+        "z stands in your KL where μ belongs. If you wrote μ, look for a `+=` that turned it into z."),
+    Row("kl_to_posterior", lambda c, z: -kl_to_posterior(c.model, c.x, c.mu, c.log_var),
+        "Your KL is that to the posterior. That is the gap beneath log p(x); what log p(x|z) is weighed against is "
+        "the KL to what was believed before x was seen."),
+    Row("no_log_q", lambda c, z: log_prior(z), NO_LOG_Q),
+    Row("no_log_q", lambda c, z: _mean_log_prior(c), NO_LOG_Q),
+    Row("no_prior", lambda c, z: -log_q(c, z), NO_PRIOR),
+    Row("no_prior", lambda c, z: entropy(c), NO_PRIOR),
+    Row("entropy_sign", lambda c, z: log_prior(z) + log_q(c, z), ENTROPY_SIGN),
+    Row("entropy_sign", lambda c, z: log_prior(z) - entropy(c), ENTROPY_SIGN),
+    Row("entropy_sign", lambda c, z: _mean_log_prior(c) - entropy(c), ENTROPY_SIGN),
+    Row("q_place", lambda c, z: log_prior(z) - log_q(c, c.mu), NOT_THERE),
+    Row("q_place", lambda c, z: log_prior(z) - log_q(c, noise(c, z)), NOT_THERE),
+    Row("q_of_noise", lambda c, z: log_prior(z) - log_prior(noise(c, z)),
+        "You take the density of the noise for that of z. Stretching the noise by σ thins it out: which term of log "
+        "q(z|x) says so?"),
+    Row("prior_place", lambda c, z: log_prior(c.mu) - log_q(c, z), PRIOR_PLACE),
+    Row("prior_place", lambda c, z: log_prior(noise(c, z)) - log_q(c, z), PRIOR_PLACE),
+    Row("prior_place", lambda c, z: log_prior(c.mu) + entropy(c), PRIOR_PLACE),
+    Row("q_variance", lambda c, z: log_prior(z) - log_normal(z, c.mu, 2 * c.log_var),
+        "The density of q has the variance where the standard deviation belongs. Which of the two does `Normal` "
+        "take?"),
+    Row("prior_twice", lambda c, z: log_prior(z) - rate(c),
+        "The prior is counted twice: log p(z) stands in your sum, and in the KL as well. Take one of the two."),
+    Row("entropy_twice", lambda c, z: entropy(c) - rate(c),
+        "The entropy of q is counted twice: it stands in your sum, and in the KL as well."),
+]  # fmt: skip
+
+
+def _evidence(c: Case) -> Tensor:
+    return c.model.log_evidence(c.x)
+
+
+WEIGHINGS = [
+    Row("right", lambda r, k, c: (r, k), ok=True),
+    Row("kl_added", lambda r, k, c: (r, -k),
+        "You add the KL, so the bound rewards q for leaving the prior, and may rise above log p(x). What should the "
+        "KL do to a lower bound? (If you sample it: look at the order of the two logarithms.)"),
+    Row("kl_missing", lambda r, k, c: (r, 0 * k),
+        "Only the reconstruction is there: that is an autoencoder with noise, and no bound on log p(x). What does "
+        "the bound charge for a q that differs from the prior?"),
+    Row("reconstruction_missing", lambda r, k, c: (0 * r, k),
+        "The data are missing, or weigh nothing: without log p(x|z), the logarithm and not p itself, the best q is "
+        "the prior, whatever x is."),
+    Row("reconstruction_sign", lambda r, k, c: (-r, k),
+        "log p(x|z) has the wrong sign: your bound falls when the model explains x better."),
+    Row("evidence", lambda r, k, c: (c.once(_evidence) + 0 * r, 0 * k),
+        "That is log p(x) itself, which this model happens to know. The bound lies below, by a gap that depends on "
+        "q."),
+    Row("evidence_minus_kl", lambda r, k, c: (c.once(_evidence) + 0 * r, k),
+        "You subtract the KL to the prior from log p(x). The gap beneath log p(x) is a KL to another distribution: "
+        "which one would q have to be for the gap to close?"),
+    Row("gap_sign", lambda r, k, c: (2 * c.once(_evidence) - r, -k),
+        "You add the gap to log p(x), so your bound lies above it. A lower bound lies below."),
+    Row("gap", lambda r, k, c: (c.once(_evidence) - r, -k),
+        "That is the gap, how far the bound lies beneath log p(x). The bound itself is wanted."),
+]  # fmt: skip
+IMPORTANCE = (
+    "You take the logarithm of a mean over the samples, where the mean of logarithms belongs. With the weights p(x, "
+    "z)/q(z|x) that is the importance-weighted bound: larger, another bound."
+)
+SUM_OF_SAMPLES = "You sum over the K samples, so {} grows with K. An expectation is estimated by a mean."
+AVERAGES = [
+    Row("right", lambda r, k: (r + k).mean(0), ok=True),
+    Row("sum_of_samples", lambda r, k: (r + k).sum(0), SUM_OF_SAMPLES.format("your bound")),
+    Row("sum_of_samples", lambda r, k: r.sum(0) + k.mean(0), SUM_OF_SAMPLES.format("log p(x|z)")),
+    Row("sum_of_samples", lambda r, k: r.mean(0) + k.sum(0), SUM_OF_SAMPLES.format("the KL")),
+    Row("log_mean_exp", lambda r, k: log_mean_exp(r + k), IMPORTANCE),
+    Row("log_mean_exp", lambda r, k: log_mean_exp(r) + k.mean(0), IMPORTANCE),
+    Row("log_sum_exp", lambda r, k: (r + k).logsumexp(0),
+        "You take the logarithm of a sum over the samples. Even as an importance-weighted bound it would need the "
+        "mean (it grows by log K as it stands); the ELBO is the mean of logarithms."),
+    Row("best_sample", lambda r, k: (r + k).max(0).values,
+        "You keep the best of the K samples. The bound takes their mean: q pays for its bad samples as well."),
+]  # fmt: skip
+RESULTS = [
+    Row("right", lambda v: v, ok=True),
+    Row("negative", lambda v: -v,
+        "That is −ELBO, the loss that an optimiser minimises. Here the bound itself is wanted, below log p(x)."),
+    Row("batch_mean", lambda v: v.mean().expand_as(v),
+        "Every observation has the same bound: you average over the batch. Average over the K samples only."),
+    Row("bits", lambda v: v / math.log(2), "Your bound is in bits. Nats are wanted: take natural logarithms."),
+]  # fmt: skip
+
+
+def _compose(c, draw, likelihood, regulariser, weigh, average, end):
+    z = draw(c)
+    size = (len(z), len(c.x))
+    r, k = (
+        each if each.shape == size else each.expand(size) for each in (likelihood(c, z), regulariser(c, z))
+    )
+    return end(average(*weigh(r, k, c)))
+
+
+def _which_term(trial: Trial) -> Mistake | None:
+    """Which of the two terms is wrong, seen where the other is known."""
+    case = trial.cases[0]
+    nothing = torch.zeros_like(case.mu)
+    at_prior = case.but(mu=nothing, log_var=nothing)
+    if _fits_some(trial, [at_prior]):
+        return Mistake(
+            "kl",
+            "Where q is the prior your bound is right, elsewhere it is not: so look at what is charged for leaving the "
+            "prior. For one dimension a KL is 2 at μ = 2, log σ² = 0, and 0.36 at μ = 0, log σ² = 1.",
+        )
+    used = samples_used(trial)
+    if not used:
+        return Mistake(
+            "noise_unused",
+            "Your result does not depend on `eps`, and is not the exact mean either. Where should the samples come in?",
+        )
+    if len(used) < len(case.eps):
+        return Mistake(
+            "some_samples",
+            f"Only {len(used)} of the {len(case.eps)} samples have an effect. `eps` holds them along its first "
+            "dimension: look at how you index it, loop over it, or choose among what it gives.",
+        )
+    # log p(x|z) is the same for every z, so between two q only the KL differs
+    blind = case.but(model=LinearGaussian(0 * case.model.weight, case.model.bias, case.model.std))
+    if _fits_some(trial, [blind, blind.but(mu=nothing, log_var=nothing)]):
+        return Mistake(
+            "reconstruction",
+            "Where x tells nothing about z (a `model.weight` of 0), your KL is right. Look at the mean of log p(x|z): "
+            "print the z you decode with `eps` all 0, then all 1; then what is averaged, and over which dimension.",
+        )
+    return None
+
+
+def _fits_some(trial: Trial, cases: list[Case]) -> bool:
+    """Whether the answer has a right value on the one of `cases`, or a right difference between two."""
+
+    def difference(values: list[Tensor]) -> Tensor:
+        return values[0] - values[1] if values[1:] else values[0]
+
+    try:
+        seen = difference([trial.ask(case)["value"] for case in cases])
+    except Mistake:  # what stops there is no guide
+        return False
+    rights = choices(trial.task, 0)
+    return any(
+        alike(seen, difference([trial.ours(case, choice)["value"] for case in cases]), Close())
+        for choice in rights
+    )
+
+
+def _elbo_by_hand(trial: Trial) -> Mistake:
+    return Mistake(
+        "value",
+        "Your bound is right neither where q is the prior nor in how it changes with q. Begin at μ = 0 and log σ² = 0: "
+        "there the KL is 0, z is `eps` itself, and what is left is a mean of `model.log_likelihood`.",
+    )
+
+
+ELBO = Task(
+    usage="my_elbo(model, x, mu, log_var, eps)",
+    cases=lambda: [exact_case(*sizes) for sizes in ((5, 3, 4, 6), (4, 5, 7, 3))],  # (B, d, D, K)
+    tables=([*DRAWS, ANTITHETIC], [*LIKELIHOODS, EXACT], REGULARISERS, WEIGHINGS, AVERAGES, RESULTS),
+    compose=_compose,
+    observe=Observe(Wanted("(B,)", lambda c: c.x.shape[:1], of_each_observation), at=("mu", "log_var")),
+    praise="This is the ELBO of each observation, in nats, and its gradient reaches μ and σ.",
+    probes=(
+        in_any_order("observations", {"x": 0, "mu": 0, "log_var": 0, "eps": 1}),
+        at(_near_the_prior, "limited", NEAR_PRIOR, ROUNDING, ("value",)),
+        at(spread(-6.0, 6.0), "limited", CUT_OFF, LIMITS, ("value",)),
+        other_dtype(),
+    ),
+    fallbacks=(
+        scaled("Your bound", sizes_of),
+        shifted(
+            "Right gradient, wrong nats: every row",
+            "A constant of a Gaussian (what makes a density integrate to 1) or of the KL is missing. The optimum "
+            "survives that, a bound on log p(x) does not.",
+        ),
+        _which_term,
+    ),
+    witness=_elbo_by_hand,
+    retreat=lambda case: case.but(log_var=case.log_var.abs()),
+    seed=11,
+)
+
+
+def check_elbo(elbo: Callable[..., Tensor]) -> Feedback:
+    """Say whether `elbo(model, x, mu, log_var, eps)` estimates E_q[log p(x|z)] − KL(q(z|x) ‖ p(z)) of each observation.
+
+    q = N(μ, diag σ²), z_k = μ + σ·ε_k, the mean over k; x (B, D), μ and log σ² (B, d), ε (K, B, d), to (B,), in nats.
+    `model` is a `LinearGaussian`. The KL, the entropy of q, log p(x|z) or all of them may be exact or sampled. Values,
+    and gradients at μ and log σ², are compared with every such way to a relative 1e-3, in float32 and float64, and
+    with rows in another order. Raises nothing. Source: Kingma and Welling (2014), eq. 3 and 10.
+    """
+    return diagnose(ELBO, elbo)

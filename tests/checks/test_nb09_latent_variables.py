@@ -1,0 +1,315 @@
+"""Both sides of the check of notebook 09: right ways to estimate log p(x) pass, wrong ones are called by name."""
+
+import math
+
+import torch
+from answers import folded_solutions, tests_of
+from torch.distributions import Independent, MultivariateNormal, Normal
+
+from helpers.checks import nb09_latent_variables as checks
+from helpers.checks.nb09_latent_variables import check_log_evidence
+from helpers.theory import log_mean_exp
+from helpers.vae import gaussian_kl
+
+
+def draw(mu, log_var, eps):
+    return mu + (log_var / 2).exp() * eps
+
+
+def log_q(z, mu, log_var):
+    return Normal(mu, (log_var / 2).exp()).log_prob(z).sum(-1)
+
+
+def weights(model, x, mu, log_var, eps):
+    z = draw(mu, log_var, eps)
+    return model.log_likelihood(x, z) + model.log_prior(z) - log_q(z, mu, log_var)
+
+
+# Right
+
+
+def by_log_mean_exp(*given):
+    return log_mean_exp(weights(*given))
+
+
+def by_hand(model, x, mu, log_var, eps):
+    z = mu + torch.exp(0.5 * log_var) * eps
+    of_q = -0.5 * ((z - mu) ** 2 / log_var.exp() + log_var + math.log(2 * math.pi))
+    log_w = model.log_likelihood(x, z) + model.log_prior(z) - of_q.sum(dim=-1)
+    largest = log_w.max(dim=0, keepdim=True).values
+    return (largest + (log_w - largest).exp().mean(0, keepdim=True).log()).squeeze(0)
+
+
+def by_noise(model, x, mu, log_var, eps):
+    """As notebook 12 writes it: the factors 2π cancel, and (z − μ)/σ is ε."""
+    z = draw(mu, log_var, eps)
+    log_ratio = (-0.5 * z.square() + 0.5 * eps.square() + 0.5 * log_var).sum(-1)
+    return torch.logsumexp(model.log_likelihood(x, z) + log_ratio, 0) - math.log(eps.shape[0])
+
+
+def by_independent(model, x, mu, log_var, eps):
+    q = Independent(Normal(mu, log_var.exp().sqrt()), 1)
+    z = q.mean + q.stddev * eps
+    return (model.log_likelihood(x, z) + model.log_prior(z) - q.log_prob(z)).logsumexp(dim=0) - math.log(
+        len(z)
+    )
+
+
+def by_full_gaussians(model, x, mu, log_var, eps):
+    q = MultivariateNormal(mu, torch.diag_embed(log_var.exp()))
+    z = mu + eps * log_var.exp().sqrt()
+    unit = torch.eye(mu.shape[1], dtype=mu.dtype)
+    prior = MultivariateNormal(torch.zeros_like(mu[0]), unit)
+    return log_mean_exp(model.log_likelihood(x, z) + prior.log_prob(z) - q.log_prob(z))
+
+
+def by_loops(model, x, mu, log_var, eps):
+    rows = []
+    for b in range(len(x)):
+        logs = [weights(model, x[b], mu[b], log_var[b], eps[k, b]) for k in range(len(eps))]
+        rows.append(torch.stack(logs).logsumexp(0) - math.log(len(logs)))
+    return torch.stack(rows)
+
+
+def by_logaddexp(*given):
+    total, *rest = weights(*given)
+    for each in rest:
+        total = torch.logaddexp(total, each)
+    return total - math.log(len(rest) + 1)
+
+
+def by_posterior(model, x, mu, log_var, eps):
+    """p(x|z) p(z) = p(z|x) p(x), the other way round."""
+    z = draw(mu, log_var, eps)
+    mean, cov = model.posterior(x)
+    log_joint = MultivariateNormal(mean, cov).log_prob(z) + model.log_evidence(x)
+    return log_mean_exp(log_joint - log_q(z, mu, log_var))
+
+
+def online(model, x, mu, log_var, eps):
+    """The running maximum of online softmax."""
+    top, total = torch.full_like(x[:, 0], -math.inf), torch.zeros_like(x[:, 0])
+    for each in eps:
+        log_w = weights(model, x, mu, log_var, each)
+        top, before = torch.maximum(top, log_w), top
+        total = total * (before - top).exp() + (log_w - top).exp()
+    return top + (total / len(eps)).log()
+
+
+def without_a_graph(*given):
+    with torch.no_grad():
+        return by_log_mean_exp(*given)
+
+
+def by_log_softmax(*given):
+    """log Σ w = log w₁ − log softmax₁."""
+    log_w = weights(*given)
+    return log_w[0] - log_w.log_softmax(0)[0] - math.log(len(log_w))
+
+
+def by_the_largest_detached(*given):
+    log_w = weights(*given)
+    top = log_w.detach().max(0)[0]
+    return top + (log_w - top).exp().mean(0).log()
+
+
+RIGHT = [
+    by_log_mean_exp,
+    by_hand,
+    by_noise,
+    by_independent,
+    by_full_gaussians,
+    by_loops,
+    by_logaddexp,
+    by_posterior,
+    online,
+    without_a_graph,
+    lambda *given: torch.logsumexp(weights(*given).T, 1) - torch.tensor(float(len(given[-1]))).log(),
+    by_log_softmax,
+    by_the_largest_detached,
+    lambda *given: by_noise(*given).double(),
+    lambda *given: by_log_mean_exp(*given).tolist(),
+    lambda *given: by_log_mean_exp(*given).numpy(),
+    lambda *given: by_log_mean_exp(*given[:-1], given[-1].permute(2, 1, 0).contiguous().permute(2, 1, 0)),
+]
+
+
+def of_its_own_type(model, x, *given):
+    return by_log_mean_exp(model, x, *given) + torch.zeros(len(x)) @ torch.ones(len(x), len(x), dtype=x.dtype)
+
+
+REMARKS = [
+    (lambda *given: by_noise(*given[:-1], -given[-1]), "mirrored", "subtract"),
+    (lambda *given: by_noise(*given[:-1], torch.cat([given[-1], -given[-1]])), "antithetic", "both signs"),
+]
+
+
+# Wrong
+
+
+def put(sample=draw, weight=None, mean=log_mean_exp):
+    """An estimate with one of its steps changed; `weight(r, p, q, z)` of three log-densities (K, B)."""
+
+    def my_log_evidence(model, x, mu, log_var, eps):
+        z = sample(mu, log_var, eps)
+        parts = model.log_likelihood(x, z), model.log_prior(z), log_q(z, mu, log_var)
+        return mean(parts[0] + parts[1] - parts[2] if weight is None else weight(*parts))
+
+    return my_log_evidence
+
+
+def with_q(density):
+    """An estimate whose log q is `density(z, mu, log_var, eps)`, (K, B, d) before the sum."""
+
+    def my_log_evidence(model, x, mu, log_var, eps):
+        z = draw(mu, log_var, eps)
+        own = density(z, mu, log_var, eps).sum(-1)
+        return log_mean_exp(model.log_likelihood(x, z) + model.log_prior(z) - own)
+
+    return my_log_evidence
+
+
+def shifted_by(pivot):
+    """Stable where the weights lie close together; `pivot(log_w)` is taken out and put back."""
+    return put(mean=lambda w: pivot(w) + (w - pivot(w)).exp().mean(0).log())
+
+
+def changes_eps(model, x, mu, log_var, eps):
+    eps *= (log_var / 2).exp()
+    z = mu + eps
+    return log_mean_exp(model.log_likelihood(x, z) + model.log_prior(z) - log_q(z, mu, log_var))
+
+
+def kl_inside(model, x, mu, log_var, eps):
+    return log_mean_exp(model.log_likelihood(x, draw(mu, log_var, eps)) - gaussian_kl(mu, log_var))
+
+
+def elbo(model, x, mu, log_var, eps):
+    return model.log_likelihood(x, draw(mu, log_var, eps)).mean(0) - gaussian_kl(mu, log_var)
+
+
+def prior_of_eps(model, x, mu, log_var, eps):
+    z = draw(mu, log_var, eps)
+    return log_mean_exp(model.log_likelihood(x, z) + model.log_prior(eps) - log_q(z, mu, log_var))
+
+
+def not_summed(model, x, mu, log_var, eps):
+    z = draw(mu, log_var, eps)
+    of_q = Normal(mu, (log_var / 2).exp()).log_prob(z)
+    return log_mean_exp((model.log_likelihood(x, z) + model.log_prior(z))[..., None] - of_q)
+
+
+def depends_on_the_row(*given):
+    estimate = by_log_mean_exp(*given)
+    return estimate + torch.linspace(0, 3, len(estimate))
+
+
+WRONG = [
+    # the samples
+    (put(lambda mu, lv, eps: mu + (lv / 4).exp() * eps), "root", "√σ"),
+    (put(lambda mu, lv, eps: mu + (lv / 2).exp() * eps[:, :1]), "one_noise_for_all", "the whole batch"),
+    (put(lambda mu, lv, eps: draw(mu, lv, eps)[0], mean=lambda w: w), "one_sample", "the first of the K"),
+    (put(lambda mu, lv, eps: mu.expand_as(eps)), "no_draws", "no effect"),
+    (put(lambda mu, lv, eps: eps), "not_from_q", "q's μ and σ"),
+    (lambda model, x, mu, lv, eps: log_mean_exp(model.log_likelihood(x, eps)), "naive", "naive estimate"),
+    (lambda *given: by_log_mean_exp(*given[:-1], torch.randn_like(given[-1])), "noise", "new noise"),
+    (changes_eps, "changed_input", "`+=`"),
+    # the weights
+    (put(weight=lambda r, p, q: r), "likelihood_only", "alone"),
+    (put(weight=lambda r, p, q: r + q - p), "ratio_inverted", "upside down"),
+    (put(weight=lambda r, p, q: q - r - p), "inverted", "upside down"),
+    (
+        with_q(lambda z, mu, lv, eps: Normal(mu, lv.exp()).log_prob(z)),
+        "q_spread",
+        "σ² as its standard deviation",
+    ),
+    (with_q(lambda z, mu, lv, eps: Normal(0.0, 1.0).log_prob(eps)), "q_of_eps", "density of ε"),
+    (with_q(lambda z, mu, lv, eps: Normal(0.0, 1.0).log_prob(eps) + lv / 2), "q_of_eps", "wrong direction"),
+    (with_q(lambda z, mu, lv, eps: Normal(0.0, 1.0).log_prob(eps) - lv), "q_of_eps", "½ is missing"),
+    (with_q(lambda z, mu, lv, eps: -0.5 * eps**2 - lv / 2), "constants", "2π"),
+    (
+        with_q(lambda z, mu, lv, eps: Normal(mu, (lv / 2).exp()).log_prob(mu)),
+        "q_at_mean",
+        "one and the same z",
+    ),
+    (prior_of_eps, "prior_place", "one and the same z"),
+    (kl_inside, "kl", "its own ratio"),
+    # the mean and the result
+    (elbo, "elbo", "evidence lower bound"),
+    (put(mean=lambda w: w.exp().mean(0)), "no_logarithm", "estimate of p(x)"),
+    (put(weight=lambda r, p, q: log_mean_exp(r) + (p - q).mean(0), mean=lambda w: w), "apart", "apart"),
+    (put(mean=lambda w: log_mean_exp(w.flatten()).expand(w.shape[1])), "batch", "over the observations too"),
+    (put(mean=lambda w: log_mean_exp(w).mean()), "shape", "whole batch"),
+    (put(mean=lambda w: w.logsumexp(1)), "shape", "kept the samples"),
+    (put(mean=lambda w: w), "shape", "How do the K"),
+    (put(mean=lambda w: w.logsumexp(0, keepdim=True)), "shape", "still there"),
+    (not_summed, "shape", "latent dimensions"),
+    (lambda model, x, mu, log_var, eps: model.log_evidence(x), "exact", "estimated from samples"),
+    # the floats
+    (put(mean=lambda w: w.exp().mean(0).log()), "range", "two observations"),
+    (put(mean=lambda w: (w.exp().mean(0) + 1e-300).log()), "range", "two observations"),
+    (put(mean=lambda w: log_mean_exp(w.clamp(-100, 100))), "range", "two observations"),
+    (shifted_by(lambda w: w.max()), "range", "is it the same for both"),
+    (shifted_by(lambda w: w.min()), "range", "is it the same for both"),
+    (shifted_by(lambda w: w[0]), "range", "from sample to sample"),
+    (shifted_by(lambda w: w[-1]), "range", "from sample to sample"),
+    (shifted_by(lambda w: w.mean(0)), "range", "from sample to sample"),
+    (shifted_by(lambda w: w.median(0).values), "range", "from sample to sample"),
+    (shifted_by(lambda w: w.min(0).values), "range", "from sample to sample"),
+    (put(mean=lambda w: (w.exp().mean(0) + 1e-6).log()), "guard", "1e-06"),
+    (put(mean=lambda w: (w.exp().mean(0) + 1e-10).log()), "guard", "1e-10"),
+    (put(mean=lambda w: w.exp().mean(0).clamp(min=1e-8).log()), "guard", "1e-08"),
+    (put(mean=lambda w: (w.exp() + 1e-8).mean(0).log()), "guard", "1e-08"),
+    # two mistakes at once
+    (lambda m, x, mu, lv, eps: by_log_mean_exp(m, x, mu, 2 * lv, eps), "variance_for_deviation", "σ² as its"),
+    (
+        put(lambda mu, lv, eps: mu + lv.exp() * eps, mean=lambda w: w.logsumexp(0)),
+        "variance_for_deviation",
+        "a sum",
+    ),
+    (
+        put(weight=lambda r, p, q: r, mean=lambda w: w.mean(0)),
+        "likelihood_only",
+        "the mean of the logarithms",
+    ),
+    (put(mean=lambda w: -log_mean_exp(w) / math.log(2)), "scale", "the sign is turned, and the logarithm"),
+    # more
+    (put(mean=lambda w: log_mean_exp(w) > 0), "type", "torch.bool"),
+    (put(mean=lambda w: log_mean_exp(w).to(torch.complex64)), "type", "torch.complex64"),
+    (put(mean=lambda w: log_mean_exp(w).long()), "type", "torch.int64"),
+    (put(mean=lambda w: log_mean_exp(w) + 2.5), "constants", "the same 2.5"),
+    (put(mean=lambda w: log_mean_exp(w).flip(0)), "value", "result[0]"),
+    (depends_on_the_row, "value", "result[4]"),
+]
+
+test_right, test_remarks, test_wrong = tests_of(check_log_evidence, RIGHT, REMARKS, WRONG)
+
+
+def test_a_tensor_of_another_type_is_a_remark():
+    """Constants in float32 stop where the inputs are float64, unless the notebook's default is float64."""
+    feedback = check_log_evidence(of_its_own_type)
+    assert feedback.ok and feedback.kind == "dtype", feedback
+
+
+def test_the_reference_estimates_log_p(double):
+    """With many samples from a q near the posterior it is the exact log p(x); with the exact posterior, for any K."""
+    case = checks.LOG_EVIDENCE.cases()[0]
+    mean, cov = case.model.posterior(case.x)
+    many = case.but(
+        mu=mean, log_var=cov.diagonal().log().expand_as(mean), eps=torch.randn(20_000, *mean.shape)
+    )
+    torch.testing.assert_close(
+        checks.LOG_EVIDENCE.best()(many), case.model.log_evidence(case.x), atol=0.05, rtol=0
+    )
+
+
+def test_the_extremes_leave_the_floats(double):
+    case = checks._many_dimensions(checks.LOG_EVIDENCE.cases()[0])
+    estimate = checks.LOG_EVIDENCE.best()(case)
+    assert estimate.max() > 1000 and estimate.min() < -900
+    assert not estimate.exp().log().isfinite().any()
+
+
+def test_the_solution_in_the_notebook_passes(dtype):
+    mine = folded_solutions("09_latent_variables", Normal=Normal, log_mean_exp=log_mean_exp)
+    assert check_log_evidence(mine["my_log_evidence"]).kind == "right"
