@@ -19,13 +19,13 @@ from helpers.data import batches, binarised, jitter, load_digits
 from helpers.gan import (
     Discriminator,
     Generator,
-    average_of,
     draw,
+    ema_copy,
     gan_step,
-    refresh_statistics,
-    schedule,
+    lr_factor,
     to_tanh,
-    update_average,
+    update_bn,
+    update_ema,
 )
 from helpers.metrics import DigitScore, score_digits
 from helpers.training import Budget, for_cpu_seconds, for_updates, seed_everything
@@ -37,20 +37,20 @@ def train_gan(budget: Budget, seed: int) -> tuple[nn.Module, int]:
     generator = seed_everything(seed)
     images = to_tanh(load_digits("train")[0])
     g, d = Generator(), Discriminator()
-    average = average_of(g)
+    average = ema_copy(g)
     g_optimiser = torch.optim.Adam(g.parameters(), 2e-3, betas=(0.0, 0.9), fused=True)
     d_optimiser = torch.optim.Adam(d.parameters(), 1e-2, betas=(0.0, 0.9), fused=True)
     source = batches(images, 32, generator)
 
     def update(done: float) -> None:
         for optimiser, rate in ((g_optimiser, 2e-3), (d_optimiser, 1e-2)):
-            optimiser.param_groups[0]["lr"] = rate * schedule(done)
+            optimiser.param_groups[0]["lr"] = rate * lr_factor(done)
         gan_step(g, d, g_optimiser, d_optimiser, next(source))
-        update_average(average, g)
+        update_ema(average, g)
 
     taken = budget(update)
     if taken:
-        refresh_statistics(average, g.latent)
+        update_bn(average, g.latent)
     return average, taken
 
 
@@ -86,14 +86,14 @@ def train_vae(budget: Budget, seed: int) -> tuple[VAE, int]:
     generator = seed_everything(seed)
     images = load_digits("train")[0]
     vae = VAE(latent=40, hidden=500).start_from(images)
-    average = average_of(vae)
+    average = ema_copy(vae)
     optimiser = torch.optim.AdamW(vae.parameters(), 4e-3, weight_decay=0.03, fused=True)
     source = batches(images, 128, generator)
 
     def update(done: float) -> None:
         optimiser.param_groups[0]["lr"] = 4e-3 * (0.02 + 0.98 * (1 + np.cos(np.pi * done)) / 2)
         vae_step(vae, optimiser, jitter(next(source)))
-        update_average(average, vae, 0.998)
+        update_ema(average, vae, 0.998)
 
     return average.eval(), budget(update)
 

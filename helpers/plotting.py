@@ -15,6 +15,7 @@ from cycler import cycler
 from IPython.display import display
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.textpath import TextPath
 from PIL import Image
@@ -24,7 +25,28 @@ DPI = 96 * SHARPNESS  # a page has 96 pixels an inch
 GREYS = 16  # levels kept of a grey picture: the eye sees no difference in a digit, the file is half as large
 
 # matplotlib's okabe_ito, colours that stay apart for colour-blind eyes: the strong ones first, the yellow left out.
-COLOURS = [matplotlib.color_sequences["okabe_ito"][place] for place in (5, 6, 3, 7, 1, 2, 0)]
+BLACK, ORANGE, SKY, GREEN, _, BLUE, VERMILION, PURPLE = map(to_hex, matplotlib.color_sequences["okabe_ito"])
+COLOURS = [BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK]  # of lines, in turn
+# What a colour means in a figure that is drawn by hand: no other file picks one.
+COLOUR_OF = {
+    "data": "black",  # points of the data, on any ground
+    "fake": VERMILION,  # points of the generator
+    "truth": BLUE,  # what there is to find: p, the posterior, log p(x)
+    "model": VERMILION,  # what is to become like it: q, the ELBO
+    "discriminator": GREEN,  # D as a function, and V(D)
+    "best discriminator": PURPLE,
+    "loss of D": BLUE,
+    "loss of G": VERMILION,
+    "KL(p‖q)": PURPLE,
+    "KL(q‖p)": ORANGE,
+    "JS(p, q)": GREEN,
+    "JS estimate": GREEN,
+    "result": BLUE,  # what was measured: a dot, a bar
+    "second part": ORANGE,  # of a stacked bar
+    "second result": VERMILION,  # the same, measured otherwise
+    "reference": VERMILION,  # a line to compare with
+    "chosen": VERMILION,  # where the reader stands
+}
 LINES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 2))]
 
 
@@ -192,7 +214,7 @@ def history_plot(
     return picture(figure, alt)
 
 
-def curves(
+def line_plot(
     x,
     lines: Mapping[str, Sequence[float]],
     alt: str,
@@ -291,7 +313,7 @@ def path_plot(
     return picture(figure, alt)
 
 
-def bars(values, alt: str, names=None, xlabel="", ylabel="", line=None, line_label="") -> Picture:
+def bar_plot(values, alt: str, names=None, xlabel="", ylabel="", line=None, line_label="") -> Picture:
     """One bar a value; `names` below them (0, 1, 2, … unless given), and a dashed `line` to compare with.
 
     `values` is a list of numbers, or a mapping from the name of a part to such a list: then the parts are stacked.
@@ -304,18 +326,20 @@ def bars(values, alt: str, names=None, xlabel="", ylabel="", line=None, line_lab
         raise ValueError(f"There are {count} values and {len(names)} names: give one name for each bar.")
     figure, axes = new_figure(height=2.6)
     bottom = np.zeros(count)
-    for (part, heights), colour in zip(parts.items(), (COLOURS[0], COLOURS[4]), strict=False):
+    for (part, heights), colour in zip(
+        parts.items(), (COLOUR_OF["result"], COLOUR_OF["second part"]), strict=False
+    ):
         axes.bar(names, heights, width=0.7, bottom=bottom, color=colour, label=part or None)
         bottom = bottom + heights
     if line is not None:
-        axes.axhline(line, color=COLOURS[1], linestyle="--", label=line_label)
+        axes.axhline(line, color=COLOUR_OF["reference"], linestyle="--", label=line_label)
     if line is not None or "" not in parts:
         figure.legend(loc="outside upper left", ncols=3)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     return picture(figure, alt)
 
 
-def spread_plot(
+def strip_plot(
     runs: Mapping[str, Sequence[float]],
     alt: str,
     xlabel="",
@@ -334,10 +358,14 @@ def spread_plot(
     for row, values in enumerate(runs.values()):
         values = _as_array(values)
         lift = np.linspace(-0.22, 0.22, len(values)) if len(values) > 1 else np.zeros(1)
-        axes.plot(values, row + lift, "o", color=COLOURS[0], markersize=4.5, alpha=0.8, markeredgewidth=0)
+        axes.plot(
+            values, row + lift, "o", color=COLOUR_OF["result"], markersize=4.5, alpha=0.8, markeredgewidth=0
+        )
         axes.plot([np.median(values)] * 2, [row - 0.34, row + 0.34], "-", color="black", linewidth=1.6)
     if line is not None:
-        axes.axvline(line, color=COLOURS[1], linestyle="--", linewidth=1.2, label=line_label or None)
+        axes.axvline(
+            line, color=COLOUR_OF["reference"], linestyle="--", linewidth=1.2, label=line_label or None
+        )
         if line_label:
             figure.legend(loc="outside upper left")
     axes.set_yticks(range(len(runs)), list(runs))
@@ -347,7 +375,7 @@ def spread_plot(
     return picture(figure, alt)
 
 
-def beside(*pictures: Picture, gap: int = 24) -> Picture:
+def hstack(*pictures: Picture, gap: int = 24) -> Picture:
     """Pictures side by side as one, their descriptions one after the other."""
     images = [each.image() for each in pictures]
     starts = np.cumsum([0] + [image.width + gap * SHARPNESS for image in images])

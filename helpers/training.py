@@ -37,7 +37,7 @@ class History(dict):
         for name, value in metrics.items():
             self.setdefault(name, []).append(value)
 
-    def last(self, name: str, over: int = 100) -> float:
+    def recent_mean(self, name: str, over: int = 100) -> float:
         """The mean of the last `over` values of `name`."""
         recent = self[name][-over:]
         return sum(recent) / len(recent)

@@ -154,7 +154,7 @@ def test_what_is_judged_is_the_average_of_the_weights(monkeypatch, train, step, 
         assert torch.allclose(p, each, atol=1e-7) and not torch.equal(p, start)
     if train == "train_gan":
         assert average.net[2].num_batches_tracked == 20  # of the 20 batches of noise
-        assert rates == [pytest.approx([2e-3 * f, 1e-2 * f]) for f in map(bench.schedule, (0.25, 0.5, 0.75))]
+        assert rates == [pytest.approx([2e-3 * f, 1e-2 * f]) for f in map(bench.lr_factor, (0.25, 0.5, 0.75))]
     else:
         assert not average.training
         falling = [0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2 for done in (0.25, 0.5, 0.75)]

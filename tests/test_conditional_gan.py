@@ -11,18 +11,18 @@ from helpers.data import load_digits
 from helpers.gan import (
     ConditionalDiscriminator,
     ConditionalGenerator,
-    average_of,
     conditional_step,
     discriminator_loss,
     draw,
-    draw_asked,
+    ema_copy,
     non_saturating,
-    refresh_statistics,
+    sample_conditional,
     to_tanh,
-    update_average,
+    update_bn,
+    update_ema,
 )
 from helpers.studies import study
-from helpers.studies.conditional_gan import SEEDS, asked_for, conditional_run, obedience, within_class
+from helpers.studies.conditional_gan import SEEDS, asked_for, class_accuracy, conditional_run, within_class
 
 
 def small_players():
@@ -157,24 +157,24 @@ def test_drawing_on_request_leaves_the_run_as_it_was(training):
     generator = small_players()[0].train(training)
     z, labels, state = torch.randn(5, 8), torch.tensor([7, 7, 7, 0, 1]), torch.get_rng_state()
     buffers = [b.clone() for b in generator.buffers()]
-    drawn = draw_asked(generator, labels, z)
+    drawn = sample_conditional(generator, labels, z)
     assert drawn.min() >= 0 and drawn.max() <= 1 and not drawn.requires_grad
     assert generator.training is training and torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(a, b) for a, b in zip(buffers, generator.buffers(), strict=True))
-    alone = torch.cat([draw_asked(generator, labels[i : i + 1], z[i : i + 1]) for i in range(5)])
+    alone = torch.cat([sample_conditional(generator, labels[i : i + 1], z[i : i + 1]) for i in range(5)])
     assert torch.allclose(drawn, alone, atol=1e-5)  # no picture depends on its neighbours
 
 
 def test_the_tools_of_other_generators_work_on_it():
     generator, _ = small_players()
-    average = average_of(generator)
-    update_average(average, generator, 0.9)
-    refresh_statistics(average, average.latent, batches=2)
+    average = ema_copy(generator)
+    update_ema(average, generator, 0.9)
+    update_bn(average, average.latent, batches=2)
     z = torch.randn(20, 8, generator=torch.Generator().manual_seed(3))
-    assert torch.equal(draw(average, 20, seed=3), draw_asked(average, torch.arange(20) % 10, z))
+    assert torch.equal(draw(average, 20, seed=3), sample_conditional(average, torch.arange(20) % 10, z))
 
 
-def test_obedience_is_a_share_of_what_was_asked_for(monkeypatch):
+def test_class_accuracy_is_a_share_of_what_was_asked_for(monkeypatch):
     """With a classifier that reads the class from the first pixel: of three sevens asked for, two were drawn."""
     labels = torch.tensor([7, 7, 7, *range(7), 8, 9])
     seen = torch.tensor([7, 1, 7, *range(7), 9, 9])
@@ -183,7 +183,7 @@ def test_obedience_is_a_share_of_what_was_asked_for(monkeypatch):
     monkeypatch.setattr("helpers.studies.conditional_gan.digit_classifier", lambda: classifier)
     expected = torch.ones(10)
     expected[7], expected[8] = 2 / 3, 0
-    assert torch.allclose(obedience(images, labels), expected)
+    assert torch.allclose(class_accuracy(images, labels), expected)
 
 
 def test_the_spread_within_a_class_is_a_mean_over_its_pairs():
@@ -200,13 +200,13 @@ def test_digits_asked_for_come_from_a_noise_of_their_own():
     images, labels = asked_for(generator, seed=3)
     assert torch.equal(labels, torch.arange(10).repeat(200)) and torch.equal(torch.get_rng_state(), state)
     z = torch.randn(2000, 8, generator=torch.Generator().manual_seed(3))
-    assert torch.equal(images, draw_asked(generator, labels, z))
+    assert torch.equal(images, sample_conditional(generator, labels, z))
 
 
 def test_real_digits_are_seen_as_what_they_are():
     images, labels = load_digits("validation")
-    assert obedience(images, labels).min() > 0.85
-    assert obedience(images, (labels + 1) % 10).max() < 0.1
+    assert class_accuracy(images, labels).min() > 0.85
+    assert class_accuracy(images, (labels + 1) % 10).max() < 0.1
 
 
 def test_one_picture_drawn_again_and_again_has_no_spread():

@@ -13,11 +13,11 @@ from helpers.data import load_digits
 from helpers.gan import (
     Augmented,
     Generator,
-    average_of,
+    ema_copy,
     gan_step,
     shift,
     to_tanh,
-    update_average,
+    update_ema,
 )
 from helpers.studies import study
 from helpers.studies.dcgan import centre_spread, norm_run, plain_discriminator, separate_step
@@ -139,11 +139,11 @@ def test_one_batch_or_two_is_the_same_without_batch_norm_only():
 
 def test_an_average_weighs_a_generator_of_age_n_by_its_decay():
     model = nn.Linear(1, 1, bias=False)
-    average, decay, values = average_of(model), 0.9, torch.randn(30).tolist()
+    average, decay, values = ema_copy(model), 0.9, torch.randn(30).tolist()
     start = model.weight.item()
     for value in values:
         nn.init.constant_(model.weight, value)
-        update_average(average, model, decay)
+        update_ema(average, model, decay)
     expected = decay**30 * start + sum(
         (1 - decay) * decay**n * value for n, value in enumerate(reversed(values))
     )

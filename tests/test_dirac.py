@@ -9,8 +9,8 @@ import torch
 from helpers.gan import (
     discriminator_loss,
     gradient_norm_squared,
-    minimax,
     non_saturating,
+    saturating,
     wasserstein_critic,
     wasserstein_generator,
 )
@@ -28,7 +28,7 @@ from helpers.theory import (
 )
 
 GAMES = {
-    "minimax": (dirac_minimax, discriminator_loss, minimax),
+    "minimax": (dirac_minimax, discriminator_loss, saturating),
     "non-saturating": (dirac_non_saturating, discriminator_loss, non_saturating),
     "wasserstein": (dirac_wasserstein, wasserstein_critic, wasserstein_generator),
 }

@@ -118,7 +118,6 @@ def test_an_import_upward_or_sideways_is_found(file_with, file, line):
     [
         ("gan/steps.py", "from helpers.gan.losses import hinge\nfrom helpers.training import train"),
         ("gan/steps.py", "from . import losses\nfrom .networks import Generator\nfrom ..data import batches"),
-        ("hybrid.py", "from helpers import gan, vae"),
         ("vae_gan.py", "from helpers import gan, vae"),
         ("metrics.py", "import torch\nfrom helpers.data.digits import load_digits"),
         (

@@ -10,21 +10,21 @@ from torch.nn.functional import conv2d
 from helpers.gan import (
     Discriminator,
     Generator,
-    average_of,
     discriminator_loss,
     discriminator_step,
     draw,
+    ema_copy,
     from_tanh,
     gan_step,
     generator_step,
     hinge_discriminator,
     hinge_generator,
-    minimax,
+    lr_factor,
     non_saturating,
-    refresh_statistics,
-    schedule,
+    saturating,
     to_tanh,
-    update_average,
+    update_bn,
+    update_ema,
 )
 
 LOGITS = torch.tensor([-40.0, -6, -1, 0, 0.5, 3, 40], dtype=torch.float64)
@@ -46,13 +46,13 @@ def test_discriminator_loss_is_the_cross_entropy_of_two_classes():
 def test_gradients_tell_the_two_generator_losses_apart():
     d = LOGITS.sigmoid()
     assert torch.allclose(gradient(non_saturating, LOGITS), -(1 - d), atol=1e-15)
-    assert torch.allclose(gradient(minimax, LOGITS), -d, atol=1e-15)
+    assert torch.allclose(gradient(saturating, LOGITS), -d, atol=1e-15)
 
 
 def test_minimax_is_the_negative_of_the_discriminators_fake_term():
     real = torch.zeros_like(LOGITS)
     assert torch.allclose(
-        minimax(LOGITS) + discriminator_loss(real, LOGITS), discriminator_loss(real, real) / 2
+        saturating(LOGITS) + discriminator_loss(real, LOGITS), discriminator_loss(real, real) / 2
     )
 
 
@@ -65,7 +65,7 @@ def test_hinge_losses():
 
 def test_losses_stay_finite_in_the_tails():
     far = torch.tensor([-1e4, 1e4])
-    for loss in (minimax, non_saturating, hinge_generator):
+    for loss in (saturating, non_saturating, hinge_generator):
         assert torch.isfinite(loss(far)).all() and torch.isfinite(gradient(loss, far)).all()
 
 
@@ -184,7 +184,7 @@ def test_a_generator_step_descends_its_mean_loss_through_d(players, one_step_dow
     seen = one_step_down(g, loss, lambda optimiser: generator_step(g, d, optimiser, z))
     assert torch.isclose(seen["g_loss"], loss) and not seen["g_loss"].requires_grad
     loss = -cross_entropy(d(g(z)), torch.zeros(4))
-    seen = one_step_down(g, loss, lambda optimiser: generator_step(g, d, optimiser, z, minimax))
+    seen = one_step_down(g, loss, lambda optimiser: generator_step(g, d, optimiser, z, saturating))
     assert torch.isclose(seen["g_loss"], loss)
 
 
@@ -207,7 +207,7 @@ def test_the_average_is_the_average_and_its_statistics_are_the_newest():
     """Parameters are averaged; running statistics, which are averages already, and their count are copied."""
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
-    average = average_of(model)
+    average = ema_copy(model)
     expected = parameters(model)
     for _ in range(5):
         with torch.no_grad():
@@ -215,7 +215,7 @@ def test_the_average_is_the_average_and_its_statistics_are_the_newest():
                 p.add_(torch.rand(p.shape))
         model(3 * torch.randn(20, 2) + 1)
         before = parameters(model), buffers(model)
-        update_average(average, model, decay=0.9)
+        update_ema(average, model, decay=0.9)
         assert same(before[0], parameters(model)) and same(before[1], buffers(model))
         expected = [0.9 * old + 0.1 * p for old, p in zip(expected, parameters(model), strict=True)]
         assert same(buffers(average), buffers(model))
@@ -238,7 +238,7 @@ def test_refreshed_statistics_are_plain_averages_over_noise_of_their_own(trainin
         norm.num_batches_tracked.fill_(7)
         norm.momentum = 0.1 + k / 10
     before, state = parameters(g), torch.get_rng_state()
-    refresh_statistics(g, 5, batches=3, size=60)
+    update_bn(g, 5, batches=3, size=60)
     assert torch.equal(torch.get_rng_state(), state) and same(before, parameters(g))
     assert g.training is training and all(module.training is training for module in g.modules())
     assert [norm.momentum for norm in norms] == [0.1, 0.2]
@@ -267,6 +267,6 @@ def test_drawing_changes_nothing(training):
 
 
 def test_the_schedule_rises_stays_and_falls_in_straight_lines():
-    values = [schedule(i / 1000) for i in range(1001)]
+    values = [lr_factor(i / 1000) for i in range(1001)]
     assert values[:6] == pytest.approx([0.05, 0.2, 0.4, 0.6, 0.8, 1.0]) and set(values[5:401]) == {1.0}
     assert values[400:] == pytest.approx([1 - 0.98 * i / 600 for i in range(601)])

@@ -14,8 +14,8 @@ from helpers.gan import (
     discriminator_loss,
     discriminator_step,
     gradient_norm_squared,
-    minimax,
     non_saturating,
+    saturating,
     wasserstein_critic,
     wasserstein_generator,
 )
@@ -32,7 +32,7 @@ from helpers.theory import (
 )
 
 GAMES_OF_TWO = {
-    dirac_minimax: (discriminator_loss, minimax),
+    dirac_minimax: (discriminator_loss, saturating),
     dirac_non_saturating: (discriminator_loss, non_saturating),
     dirac_wasserstein: (wasserstein_critic, wasserstein_generator),
 }
@@ -49,7 +49,7 @@ def double(value):
 def test_the_pull_on_a_logit():
     """(7.1): autograd and central differences of both losses against −σ(a) and −σ(−a)."""
     a, h = torch.linspace(-30.1, 30.1, 242, dtype=torch.float64, requires_grad=True), 1e-5
-    for loss, formula in ((minimax, -a.sigmoid()), (non_saturating, -(1 - a.sigmoid()))):
+    for loss, formula in ((saturating, -a.sigmoid()), (non_saturating, -(1 - a.sigmoid()))):
         (found,) = torch.autograd.grad(loss(a).sum(), a)
         assert (found - formula).abs().max() < 1e-8  # PyTorch's softplus is a straight line above 20
         with torch.no_grad():
@@ -69,7 +69,7 @@ def test_the_ratio_at_the_parameters_is_e_to_the_logit():
         logit = discriminator(generator(z))
         weak, strong = (
             torch.autograd.grad(loss(logit).sum(), [*generator.parameters()], retain_graph=True)
-            for loss in (minimax, non_saturating)
+            for loss in (saturating, non_saturating)
         )
         for a, b in zip(weak, strong, strict=True):
             assert torch.allclose(a, logit.exp() * b, rtol=1e-10, atol=1e-14 * b.abs().max().item())

@@ -5,9 +5,10 @@ import pytest
 import torch
 from test_widgets import page, press, widgets_in
 
+from helpers.gan import PRESETS
 from helpers.metrics import js_from_samples
 from helpers.widgets import GanLab, LiveFrame, gan_lab
-from helpers.widgets.gan_lab import DATA, LOSSES, PRESETS
+from helpers.widgets.gan_lab import DATA, LOSSES
 
 ALT = "A plane with data, fakes and arrows, and two curves."
 
@@ -148,7 +149,7 @@ def test_presets_set_rates_momentum_and_steps():
         lab = GanLab(preset=name)
         lab.round()
         assert lab.g_optimiser.param_groups[0]["lr"] == preset.g_rate
-        assert lab.d_optimiser.param_groups[0]["betas"][0] == preset.momentum
+        assert lab.d_optimiser.param_groups[0]["betas"][0] == preset.beta1
         assert len(lab.curves["D"]) == preset.d_steps
 
 

@@ -16,10 +16,10 @@ from helpers.theory import LinearGaussian, exact_elbo
 from helpers.vae import (
     best_coefficient,
     gaussian_kl,
+    gradient_check,
     gumbel,
     gumbel_softmax,
     leave_one_out,
-    nudge_test,
     pathwise_gradient,
     score_gradient,
 )
@@ -434,9 +434,9 @@ def test_a_nudge_finds_every_cut(model, reward, guess, draw, cut_log_q, closed):
         cut_log_q and not closed and draw in ("sample", "detach", "through numpy")
     ):  # nothing is left to differentiate
         with pytest.raises(RuntimeError, match="does not require grad"):
-            nudge_test(lambda: loss(mu, log_var), [mu, log_var])
+            gradient_check(lambda: loss(mu, log_var), [mu, log_var])
         return
-    claimed, done = nudge_test(lambda: loss(mu, log_var), [mu, log_var])
+    claimed, done = gradient_check(lambda: loss(mu, log_var), [mu, log_var])
     whole = draw == "rsample" and (closed or not cut_log_q)
     assert torch.allclose(claimed, done, rtol=1e-4, atol=1e-5) == whole
     open_way = minus_elbo(model, x, DRAWS["rsample"], closed=closed)
@@ -455,7 +455,7 @@ def test_a_nudge_leaves_parameters_and_chance_as_they_were():
     weight = torch.randn(2, 3, requires_grad=True)
     unused = torch.randn(2, requires_grad=True)
     before, state = weight.detach().clone(), torch.get_rng_state()
-    claimed, done = nudge_test(lambda: (weight * torch.randn(2, 3)).sum().square(), [weight, unused])
+    claimed, done = gradient_check(lambda: (weight * torch.randn(2, 3)).sum().square(), [weight, unused])
     assert torch.equal(weight, before) and torch.equal(torch.get_rng_state(), state)
     assert claimed.shape == done.shape == (8,) and torch.allclose(claimed, done, rtol=1e-5)
     assert (claimed[6:] == 0).all() and weight.grad is None
@@ -469,7 +469,7 @@ def test_a_surrogate_loss_fails_the_nudge_and_has_the_right_gradient_on_average(
         z = q.sample((5,))
         return (f(z).detach() * q.log_prob(z).sum(1)).mean()
 
-    claimed, done = nudge_test(surrogate, [mu, log_var])
+    claimed, done = gradient_check(surrogate, [mu, log_var])
     assert not torch.allclose(claimed, done, rtol=0.1)
     torch.manual_seed(0)
     eps = torch.randn(5, 2)

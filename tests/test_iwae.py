@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from helpers.theory import LinearGaussian, best_diagonal, exact_elbo, log_mean_exp
-from helpers.vae import bound_gradients, doubly_gradients, grouped_bound, log_weights, signal_to_noise
+from helpers.vae import bound_gradients, dreg_gradients, iwae_bound, log_weights, signal_to_noise
 
 
 @pytest.fixture
@@ -34,13 +34,13 @@ def ratio(values):
 def test_one_draw_is_the_elbo_and_many_come_to_the_evidence(setting):
     """(14.1): L_1 is the exact ELBO within noise, and with 20,000 draws the logarithm of the mean is log p(x)."""
     model, x, mu, log_var = setting
-    one = grouped_bound(log_weights(model, x, mu, log_var, noise(20, 4000, 2)), 1)
+    one = iwae_bound(log_weights(model, x, mu, log_var, noise(20, 4000, 2)), 1)
     assert abs(ratio(one - exact_elbo(model, x, mu, log_var))) < 4
     some = slice(0, 20)
     log_w = log_weights(model, x[some], mu[some], log_var[some], noise(20_000, 20, 2))
-    assert (grouped_bound(log_w, 20_000) - model.log_evidence(x[some])).abs().max() < 0.1
+    assert (iwae_bound(log_w, 20_000) - model.log_evidence(x[some])).abs().max() < 0.1
     by_hand = [log_w[:, 3].view(4, 5000)[:, j].exp().mean().log() for j in range(5000)]
-    assert torch.allclose(grouped_bound(log_w, 4)[3], torch.stack(by_hand).mean())
+    assert torch.allclose(iwae_bound(log_w, 4)[3], torch.stack(by_hand).mean())
 
 
 def test_a_mean_is_the_mean_of_the_means_of_its_groups():
@@ -56,7 +56,7 @@ def test_more_draws_tighten_the_bound_and_never_pass_the_evidence(setting):
     """(14.3): L_1 ≤ L_5 ≤ L_50 ≤ log p(x), each paired difference by at least 4 standard errors."""
     model, x, mu, log_var = setting
     log_w = log_weights(model, x, mu, log_var, noise(50, 4000, 2))
-    rungs = [grouped_bound(log_w, k) for k in (1, 5, 50)]
+    rungs = [iwae_bound(log_w, k) for k in (1, 5, 50)]
     assert (rungs[1] >= rungs[0] - 1e-12).all() and (rungs[2] >= rungs[1] - 1e-12).all()
     rungs.append(model.log_evidence(x))
     for lower, upper in itertools.pairwise(rungs):
@@ -70,13 +70,13 @@ def test_a_better_guess_leaves_less_to_gain(setting):
     gains = []
     for guess in ((mu, log_var), best):
         log_w = log_weights(model, x, *guess, eps)
-        gains.append((grouped_bound(log_w, 50) - grouped_bound(log_w, 1)).mean())
+        gains.append((iwae_bound(log_w, 50) - iwae_bound(log_w, 1)).mean())
     assert gains[1] < 0.2 * gains[0]
 
 
 def test_groups_must_divide_the_draws():
     with pytest.raises(RuntimeError):
-        grouped_bound(torch.zeros(10, 3), 4)
+        iwae_bound(torch.zeros(10, 3), 4)
 
 
 def test_the_gradient_is_a_weighted_mean_of_gradients(setting):
@@ -132,7 +132,7 @@ def test_the_second_form_of_the_gradient_has_the_same_mean_and_a_signal_that_ris
         eps = noise(k, 20_000, 2, seed=k)
         plain, doubly = (
             bound_gradients(model, x, mu, log_var, eps)[0],
-            doubly_gradients(model, x, mu, log_var, eps),
+            dreg_gradients(model, x, mu, log_var, eps),
         )
         difference = plain - doubly
         error = difference.std(0) / len(difference) ** 0.5

@@ -30,13 +30,13 @@ from helpers.vae import (
     bernoulli_log_likelihood,
     conditional_vae_step,
     decoder_step,
-    falling,
     free_bits,
     gaussian_kl,
     information_and_gap,
+    kl_anneal,
     kl_per_dimension,
+    kl_warmup,
     pixel_step,
-    rising,
     slerp,
 )
 from helpers.widgets import latent_explorer
@@ -242,8 +242,8 @@ def test_below_the_floor_free_bits_have_no_gradient():
 
 
 def test_the_schedules_begin_and_end_where_they_should():
-    assert rising(0) == 0 and rising(1 / 3) == pytest.approx(0.5) and rising(2 / 3) == rising(1.0) == 1
-    assert falling(0) == 8 and falling(0.45) == pytest.approx(4.5) and falling(0.9) == falling(1.0) == 1
+    assert [kl_warmup(done) for done in (0, 1 / 3, 2 / 3, 1.0)] == [0, pytest.approx(0.5), 1, 1]
+    assert [kl_anneal(done) for done in (0, 0.45, 0.9, 1.0)] == [8, pytest.approx(4.5), 1, 1]
 
 
 @pytest.mark.parametrize(("beta", "floored"), [(1.0, False), (2.5, True)])

@@ -43,10 +43,10 @@ class Recipe:
 
     g_rate: float = 2e-3
     d_rate: float = 2e-3
-    momentum: float = 0.0
+    beta1: float = 0.0
     d_steps: int = 1
     rounds: int = 1800
-    calm: bool = True  # the rates fall to 2 % in the second half
+    lr_decay: bool = True  # the rates fall to 2 % in the second half
     adam: bool = True  # else plain gradient descent
     wasserstein: bool = False  # else the non-saturating game
     z_scale: float = 1.0  # what z is multiplied by before it enters G
@@ -58,23 +58,23 @@ class Recipe:
 RECIPES = {
     "healthy": [Recipe(rounds=2400)],
     "mode collapse": [
-        Recipe(g_rate=1e-3, d_rate=1e-2, momentum=0.5, d_steps=3),
-        Recipe(g_rate=1e-3, d_rate=1e-2, momentum=0.5, d_steps=2),
+        Recipe(g_rate=1e-3, d_rate=1e-2, beta1=0.5, d_steps=3),
+        Recipe(g_rate=1e-3, d_rate=1e-2, beta1=0.5, d_steps=2),
     ],
     "z ignored": [
-        Recipe(g_rate=1e-3, d_rate=1e-2, momentum=0.5, d_steps=2, z_scale=0.003),
+        Recipe(g_rate=1e-3, d_rate=1e-2, beta1=0.5, d_steps=2, z_scale=0.003),
         Recipe(d_rate=5e-4, z_scale=0.0),
         Recipe(z_scale=0.0),
     ],
     "blind D": [Recipe(d_kind="one eye"), Recipe(d_kind="clipped"), Recipe(d_kind="linear")],
     "bribed D": [Recipe(g_rate=3e-3, d_rate=1e-3, frozen=False)],
     "diverged": [
-        Recipe(g_rate=0.02, d_rate=0.04, wasserstein=True, adam=False, calm=False),
-        Recipe(g_rate=0.4, d_rate=0.4, calm=False),
+        Recipe(g_rate=0.02, d_rate=0.04, wasserstein=True, adam=False, lr_decay=False),
+        Recipe(g_rate=0.4, d_rate=0.4, lr_decay=False),
     ],
     "unclear": [
         Recipe(g_rate=2e-5, d_rate=2e-3, z_scale=8.0),
-        Recipe(g_rate=1e-3, d_rate=1e-2, momentum=0.5, d_steps=3, rounds=300),
+        Recipe(g_rate=1e-3, d_rate=1e-2, beta1=0.5, d_steps=3, rounds=300),
     ],
 }
 
@@ -109,13 +109,13 @@ def play(recipe, seed):
     maker, judge = Maker(recipe.z_scale), Judge(recipe.d_kind)
     trained = [*maker.parameters(), *([] if recipe.frozen else judge.parameters())]
     if recipe.adam:
-        g = torch.optim.Adam(trained, recipe.g_rate, betas=(recipe.momentum, 0.9))
-        d = torch.optim.Adam(judge.parameters(), recipe.d_rate, betas=(recipe.momentum, 0.9))
+        g = torch.optim.Adam(trained, recipe.g_rate, betas=(recipe.beta1, 0.9))
+        d = torch.optim.Adam(judge.parameters(), recipe.d_rate, betas=(recipe.beta1, 0.9))
     else:
         g, d = torch.optim.SGD(trained, recipe.g_rate), torch.optim.SGD(judge.parameters(), recipe.d_rate)
     log, window = {name: [] for name in ("round", "d_loss", "g_loss", "real", "fake")}, []
     for t in range(1, recipe.rounds + 1):
-        factor = min(1.0, 2 * 0.98 * (1 - t / recipe.rounds) + 0.02) if recipe.calm else 1.0
+        factor = min(1.0, 2 * 0.98 * (1 - t / recipe.rounds) + 0.02) if recipe.lr_decay else 1.0
         g.param_groups[0]["lr"], d.param_groups[0]["lr"] = recipe.g_rate * factor, recipe.d_rate * factor
         for _ in range(recipe.d_steps):
             fake = maker(torch.randn(BATCH, LATENT)).detach()

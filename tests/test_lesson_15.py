@@ -1,4 +1,4 @@
-"""Assignment 15: each network's wires have a test of their own, and what the guide says of the pictures holds."""
+"""Assignment 15: each network's loss has a test of their own, and what the guide says of the pictures holds."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from test_lessons import answers, exam
 
 LESSON = "15_project_vae_gan"
 NETWORKS = ("encoder", "decoder", "discriminator")
-# Wrong wirings that leave the other two networks right.
+# Wrong losses that leave the other two networks right.
 ONE_WRONG = {
     "encoder": ["game to the encoder", "γ to the encoder", "no KL", "pixels to the encoder", "code detached"],
     "decoder": [
@@ -28,41 +28,41 @@ def names():
 
 def failing(step):
     """The networks whose own hidden test `step` fails."""
-    right, found = names()["hybrid_step"], set()
-    names()["hybrid_step"] = step
+    right, found = names()["vae_gan_step"], set()
+    names()["vae_gan_step"] = step
     try:
         for network in NETWORKS:
-            cell = f"hybrid_step-{network}-hidden"
+            cell = f"vae_gan_step-{network}-hidden"
             try:
                 exec(compile(exam(LESSON).cells[cell].source, cell, "exec"), names())
             except AssertionError:
                 found.add(network)
     finally:
-        names()["hybrid_step"] = right
+        names()["vae_gan_step"] = right
     return found
 
 
-def wrong_wiring(label):
-    return answers(LESSON)[1]["hybrid_step"][label][0]
+def wrong_loss(label):
+    return answers(LESSON)[1]["vae_gan_step"][label][0]
 
 
 def ablated(label, seed=0):
-    return names()["judged"](names()["train"]("VAE-GAN", seed, step=wrong_wiring(label)), "VAE-GAN")
+    return names()["judged"](names()["train"]("VAE-GAN", seed, step=wrong_loss(label)), "VAE-GAN")
 
 
 @pytest.mark.parametrize(
     ("network", "label"), [(network, label) for network, labels in ONE_WRONG.items() for label in labels]
 )
-def test_a_wrong_wire_costs_the_point_of_its_network_and_no_other(network, label):
-    assert failing(wrong_wiring(label)) == {network}
+def test_a_wrong_loss_costs_the_point_of_its_network_and_no_other(network, label):
+    assert failing(wrong_loss(label)) == {network}
 
 
 def test_all_into_all_costs_every_point():
-    assert failing(wrong_wiring("three times backward")) == set(NETWORKS)
+    assert failing(wrong_loss("three times backward")) == set(NETWORKS)
 
 
-def test_the_right_wires_cost_nothing():
-    for answer in answers(LESSON)[0]["hybrid_step"].values():
+def test_the_right_losses_cost_nothing():
+    for answer in answers(LESSON)[0]["vae_gan_step"].values():
         assert failing(answer) == set()
 
 
@@ -128,8 +128,8 @@ def test_the_feature_loss_in_d_ruins_everything():
 
 def test_pixels_in_place_of_features_bring_the_blur_back():
     """With σ = 0.5 for the pixels, as in the guide: 0.04/(2 · 0.1²) = 1/(2 · 0.5²)."""
-    source = answers(LESSON)[1]["hybrid_step"]["game to the encoder"][0].__globals__
-    step = source["wired"](
+    source = answers(LESSON)[1]["vae_gan_step"]["game to the encoder"][0].__globals__
+    step = source["step_with"](
         encoder=lambda t, g: t["kl"] + 0.04 * t["pixels"],
         decoder=lambda t, g: 0.04 * g * t["pixels"] + t["fool"],
     )
@@ -141,13 +141,13 @@ def test_pixels_in_place_of_features_bring_the_blur_back():
 @pytest.mark.parametrize(("label", "passes"), [("one after another", True), ("flowchart", False)])
 def test_the_fact_about_a_new_seed_asks_for_no_luck(label, passes):
     """Right programs that look at the fakes in another order train other networks, and must pass as well."""
-    library = answers(LESSON)[0 if passes else 1]["hybrid_step"][label]
-    right, cell = names()["hybrid_step"], "hybrid_step-new-seed-hidden"
-    names()["hybrid_step"] = library if passes else library[0]
+    library = answers(LESSON)[0 if passes else 1]["vae_gan_step"][label]
+    right, cell = names()["vae_gan_step"], "vae_gan_step-new-seed-hidden"
+    names()["vae_gan_step"] = library if passes else library[0]
     try:
         exec(compile(exam(LESSON).cells[cell].source, cell, "exec"), names())
         assert passes
     except AssertionError as error:
         assert not passes and "new seed" in str(error)
     finally:
-        names()["hybrid_step"] = right
+        names()["vae_gan_step"] = right

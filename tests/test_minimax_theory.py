@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from torch import nn
 from torch.distributions import Bernoulli, Gumbel, Laplace, Normal, kl_divergence
 
-from helpers.gan import discriminator_loss, minimax, non_saturating
+from helpers.gan import discriminator_loss, non_saturating, saturating
 from helpers.theory import (
     alternating,
     discrete_js,
@@ -125,7 +125,8 @@ def test_logarithms_of_d_by_softplus():
     assert torch.allclose(
         discriminator_loss(logits, -logits.flip(0)), -d.log() - (1 - (-logits.flip(0)).sigmoid()).log()
     )
-    assert torch.allclose(minimax(logits), (1 - d).log()) and torch.allclose(non_saturating(logits), -d.log())
+    assert torch.allclose(saturating(logits), (1 - d).log())
+    assert torch.allclose(non_saturating(logits), -d.log())
 
 
 def test_one_point_has_one_peak():
@@ -206,14 +207,14 @@ def test_a_network_finds_the_best_discriminator_from_samples(seed):
     torch.manual_seed(seed)
     net = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 1))
     optimiser = torch.optim.SGD(net.parameters(), lr=0.3, momentum=0.9)
-    calmer = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 2000)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 2000)
     for _ in range(2000):
         real, fake = -1 + torch.randn(256, 1), 1.5 + 0.6 * torch.randn(256, 1)
         loss = discriminator_loss(net(real), net(fake)).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        calmer.step()
+        scheduler.step()
     log_p, log_q = (on_grid(each) for each in PAIRS["side by side"])
     with torch.no_grad():
         learned = net(X.float()[:, None]).squeeze(1).double().sigmoid()

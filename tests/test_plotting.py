@@ -15,12 +15,12 @@ from helpers.plotting import (
     Picture,
     Stage,
     animation,
-    bars,
-    beside,
-    curves,
+    bar_plot,
     density_plot,
     history_plot,
+    hstack,
     image_grid,
+    line_plot,
     new_figure,
     path_plot,
     picture,
@@ -169,7 +169,7 @@ def test_wrong_numbers_of_titles_points_labels_names():
     with pytest.raises(ValueError, match="5 points and 4 labels"):
         scatter_plot(torch.zeros(5, 2), ALT, labels=[0, 1, 2, 3])
     with pytest.raises(ValueError, match="3 values and 2 names"):
-        bars([1, 2, 3], ALT, names=["a", "b"])
+        bar_plot([1, 2, 3], ALT, names=["a", "b"])
 
 
 def test_the_running_mean_is_the_mean_of_neighbours():
@@ -231,7 +231,7 @@ def test_each_other_figure_draws():
     for shown in (
         scatter_plot(points, ALT, labels=torch.arange(50) % 10, circles=(1, 2), limits=(-3, 3, -3, 3)),
         scatter_plot(points, ALT),
-        bars(torch.rand(10), ALT, line=0.04, line_label="4 %", xlabel="digit", ylabel="share"),
+        bar_plot(torch.rand(10), ALT, line=0.04, line_label="4 %", xlabel="digit", ylabel="share"),
     ):
         assert len(np.unique(drawn(shown))) > 10
         assert len(shown.data) < 60_000
@@ -265,7 +265,7 @@ def test_a_path_has_a_dot_at_its_end_and_the_origin_a_cross(figures):
 
 
 def test_dots_on_curves_stand_at_their_places(figures):
-    curves([0.0, 1.0], {"a": [2.0, 3.0]}, ALT, dots={"here": (0.5, 2.5), "there": (1.0, 3.0)}, ylim=(0, 4))
+    line_plot([0.0, 1.0], {"a": [2.0, 3.0]}, ALT, dots={"here": (0.5, 2.5), "there": (1.0, 3.0)}, ylim=(0, 4))
     axes = figures[0].axes[0]
     found = {line.get_label(): line.get_xydata().tolist() for line in axes.get_lines()}
     assert found == {"a": [[0, 2], [1, 3]], "here": [[0.5, 2.5]], "there": [[1, 3]]}
@@ -273,8 +273,8 @@ def test_dots_on_curves_stand_at_their_places(figures):
 
 
 def test_bars_stand_on_the_ground_or_on_each_other(figures):
-    bars({"low": [1.0, 2.0], "high": torch.tensor([0.5, 4.0])}, ALT, names=["x", "y"])
-    bars([0.3, 0.1, 0.2], ALT, line=0.04, line_label="4 %")
+    bar_plot({"low": [1.0, 2.0], "high": torch.tensor([0.5, 4.0])}, ALT, names=["x", "y"])
+    bar_plot([0.3, 0.1, 0.2], ALT, line=0.04, line_label="4 %")
     stacked, plain = (figure.axes[0] for figure in figures)
     assert [(bar.get_y(), bar.get_height()) for bar in stacked.patches] == [(0, 1), (0, 2), (1, 0.5), (2, 4)]
     assert [label.get_text() for label in stacked.get_xticklabels()] == ["x", "y"]
@@ -287,7 +287,7 @@ def test_pictures_side_by_side_keep_their_sizes_and_words():
     left, right = (
         image_grid(torch.full((1, 1, 10, side), ink), f"{ALT} {side}") for side, ink in ((6, 1.0), (8, 0.0))
     )
-    both = beside(left, right, gap=5)
+    both = hstack(left, right, gap=5)
     assert (both.width, both.height) == (left.width + 5 + right.width, left.height)
     assert both.alt == f"{ALT} 6 {ALT} 8"
     ink = drawn(both) == 0
@@ -344,10 +344,10 @@ def test_the_font_has_the_letters_of_the_mathematics(recwarn):
 
 def test_curves_and_paths_are_drawn_and_checked():
     x = torch.linspace(0, 1, 50)
-    flat, bent = curves(x, {"a": x}, ALT), curves(x, {"a": x**2}, ALT, dots={"here": (0.5, 0.25)})
+    flat, bent = line_plot(x, {"a": x}, ALT), line_plot(x, {"a": x**2}, ALT, dots={"here": (0.5, 0.25)})
     assert flat.data != bent.data and flat.alt == ALT
     with pytest.raises(ValueError, match="50 places"):
-        curves(x, {"a": x[:7]}, ALT)
+        line_plot(x, {"a": x[:7]}, ALT)
     turn = torch.stack([x.cos(), x.sin()], dim=1)
     assert (
         path_plot({"a": turn}, ALT, (-1, 1, -1, 1)).data
@@ -380,7 +380,7 @@ def test_a_stage_draws_what_a_fresh_figure_would():
 
 
 def test_a_spread_shows_every_run_and_its_median(figures):
-    plotting.spread_plot(
+    plotting.strip_plot(
         {"a": [1, 2, 9], "b": [4]}, "Two settings, three runs and one run.", "distance", line=3.0
     )
     axes = figures[0].axes[0]
@@ -392,4 +392,4 @@ def test_a_spread_shows_every_run_and_its_median(figures):
 @pytest.mark.parametrize("runs", [{}, {"a": []}])
 def test_a_spread_of_nothing_is_refused(runs):
     with pytest.raises(ValueError, match="at least one run"):
-        plotting.spread_plot(runs, "No run at all in this picture.")
+        plotting.strip_plot(runs, "No run at all in this picture.")

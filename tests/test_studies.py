@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from helpers import studies
-from helpers.studies import RESULTS, late_fall, study, write_study
+from helpers.studies import RESULTS, linear_decay, study, write_study
 from helpers.studies.article_gan import (
     AS_PRINTED,
     article_digits,
@@ -18,7 +18,7 @@ from helpers.studies.article_gan import (
     dense_discriminator,
     dense_generator,
     ladder,
-    pairs_lost,
+    mann_whitney_u,
     to_range,
 )
 from helpers.studies.ring_gan import SEEDS, ring_run
@@ -54,17 +54,15 @@ def test_faults_of_the_article_that_matter_and_that_do_not():
     runs = study("article_gan")["runs"]
     distances = {name: [run["distance"] for run in rows] for name, rows in runs.items()}
     for name in ("D not frozen", "Adam: rate 0.0001", "Adam: β₁ = 0.9", "plain ReLU"):
-        assert pairs_lost(distances[name], distances["repaired"]) == 25
+        assert mann_whitney_u(distances[name], distances["repaired"]) == 25
     for name in ("two steps on reals", "ReLU at the end of G"):
-        assert 2 < pairs_lost(distances[name], distances["repaired"]) < 23
+        assert 2 < mann_whitney_u(distances[name], distances["repaired"]) < 23
 
 
 def test_the_ladder_ends_at_the_repaired_program():
     rungs = list(ladder().values())
     assert rungs[0] == AS_PRINTED and len(rungs) == 7
-    usual = dict(
-        frozen=True, real_steps=1, output=torch.nn.Tanh, low=-1.0, rate=1e-3, momentum=0.5, slope=0.2
-    )
+    usual = dict(frozen=True, real_steps=1, output=torch.nn.Tanh, low=-1.0, rate=1e-3, beta1=0.5, slope=0.2)
     assert rungs[-1] == usual  # which are also the defaults of article_run
     defaults = inspect.signature(article_players).parameters | inspect.signature(article_run).parameters
     assert all(defaults[name].default == value for name, value in usual.items())
@@ -127,7 +125,7 @@ def test_images_go_to_the_generators_range_and_back(low):
 
 
 def test_a_pair_is_lost_by_the_larger_distance_and_a_tie_is_not():
-    assert pairs_lost([3.0, 1.0], [1.0, 2.0, 3.0]) == 2 and pairs_lost([1.0], [1.0]) == 0
+    assert mann_whitney_u([3.0, 1.0], [1.0, 2.0, 3.0]) == 2 and mann_whitney_u([1.0], [1.0]) == 0
 
 
 def test_only_the_forgotten_freeze_lets_the_generators_update_move_d():
@@ -153,5 +151,5 @@ def test_what_is_written_is_what_is_read(tmp_path, monkeypatch):
 
 
 def test_the_rates_fall_late_and_in_a_straight_line():
-    assert [late_fall(done) for done in (0.0, 0.3, 0.5)] == [1.0, 1.0, 1.0]
-    assert late_fall(1.0) == pytest.approx(0.02) and late_fall(0.75) == pytest.approx(0.51)
+    assert [linear_decay(done) for done in (0.0, 0.3, 0.5)] == [1.0, 1.0, 1.0]
+    assert linear_decay(1.0) == pytest.approx(0.02) and linear_decay(0.75) == pytest.approx(0.51)

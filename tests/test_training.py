@@ -73,7 +73,7 @@ def test_the_loop_counts_records_and_hands_back():
     assert run.go_on(5) == [1, 2, 3, 4, 5]
     assert run.go_on(2) == [6, 7]
     assert len(run.history["loss"]) == len(run.history) == 7
-    assert run.history.last("loss", 2) == pytest.approx(sum(run.history["loss"][-2:]) / 2)
+    assert run.history.recent_mean("loss", 2) == pytest.approx(sum(run.history["loss"][-2:]) / 2)
 
 
 def test_the_length_of_a_history_is_that_of_its_longest_curve():

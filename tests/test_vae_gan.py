@@ -10,19 +10,19 @@ from torch.nn.functional import conv2d, logsigmoid, mse_loss
 
 from helpers.data import load_digits
 from helpers.gan import Discriminator, Generator, discriminator_loss, non_saturating, to_tanh
-from helpers.hybrid import (
-    Encoder,
-    half_square,
-    hybrid_terms,
-    look,
-    pixel_vae_step,
-    vae_gan_wires,
-    wired_step,
-)
 from helpers.metrics import digit_classifier, laplacian_variance, sharpness
 from helpers.studies import study
-from helpers.studies.vae_gan import RATES, adams, judge, reconstructed, set_rates, wiring_run, wirings
+from helpers.studies.vae_gan import RATES, adams, judge, reconstructed, set_rates, weighting_run, weightings
 from helpers.vae import gaussian_kl
+from helpers.vae_gan import (
+    Encoder,
+    features_and_logits,
+    gaussian_vae_step,
+    half_square,
+    vae_gan_loss_weights,
+    vae_gan_step,
+    vae_gan_terms,
+)
 
 LATENT = 3
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -51,12 +51,12 @@ def gradients(loss, network):
     return [torch.zeros_like(p) if g is None else g for p, g in zip(network.parameters(), found, strict=True)]
 
 
-def moves(networks, inputs, wires):
+def moves(networks, inputs, loss_weights):
     """What one step with plain gradient descent of rate 1 subtracts from each parameter: its gradient."""
     after = copy.deepcopy(networks)
     optimisers = {name: torch.optim.SGD(network.parameters(), lr=1.0) for name, network in after.items()}
     real, eps, z = inputs
-    wired_step(after, optimisers, real, wires, eps, z)
+    vae_gan_step(after, optimisers, real, loss_weights, eps, z)
     return {
         name: [
             b.detach() - a.detach() for b, a in zip(old.parameters(), after[name].parameters(), strict=True)
@@ -79,18 +79,18 @@ def total(terms, weights, network):
 
 def test_each_loss_moves_exactly_its_networks(networks, inputs):
     """By a second route: the terms are differentiated one by one, and put together here, by hand."""
-    terms = hybrid_terms(*networks.values(), *inputs)
+    terms = vae_gan_terms(*networks.values(), *inputs)
     weights = {
         "encoder": {"kl": 0.7, "features": 1 / 0.25},
         "decoder": {"features": 0.3 / 0.25, "fool_again": 0.5, "fool_sample": 0.5},
         "discriminator": {"real": 1.0, "again": 0.5, "sample": 0.5},
     }
-    found = moves(networks, inputs, vae_gan_wires(gamma=0.3, deviation=0.5, beta=0.7))
+    found = moves(networks, inputs, vae_gan_loss_weights(gamma=0.3, deviation=0.5, beta=0.7))
     for name, network in networks.items():
         assert_alike(found[name], total(terms, weights[name], network))
 
 
-# Where each term could go, if no wire kept it away
+# Where each term could go, if every weight were one
 REACH = {
     "kl": ["encoder"],
     "pixels": ["encoder", "decoder"],
@@ -104,7 +104,7 @@ REACH = {
 
 
 def test_where_each_term_could_go(networks, inputs):
-    terms = hybrid_terms(*networks.values(), *inputs)
+    terms = vae_gan_terms(*networks.values(), *inputs)
     for name, term in terms.items():
         reached = [
             each for each, network in networks.items() if any(g.any() for g in gradients(term, network))
@@ -113,22 +113,22 @@ def test_where_each_term_could_go(networks, inputs):
 
 
 @pytest.mark.parametrize(("term", "network"), [(term, each) for term, all_ in REACH.items() for each in all_])
-def test_one_wire_moves_one_network(networks, inputs, term, network):
+def test_one_term_moves_one_network(networks, inputs, term, network):
     """It moves by that term's gradient; the others stay bit for bit."""
-    terms = hybrid_terms(*networks.values(), *inputs)
+    terms = vae_gan_terms(*networks.values(), *inputs)
     found = moves(networks, inputs, {network: {term: 2.0}})
     assert_alike(found[network], [2 * each for each in gradients(terms[term], networks[network])])
     for other in set(NAMES) - {network}:
         assert not any(each.any() for each in found[other])
 
 
-def test_a_vae_and_a_gan_are_tables_of_wires(networks, inputs):
-    """With the right wires, the step is that of a VAE, and a round of a GAN whose players move at once."""
+def test_a_vae_and_a_gan_are_tables_of_loss_weights(networks, inputs):
+    """With the right weights, the step is that of a VAE, and a round of a GAN whose players move at once."""
     real, eps, z = inputs
     vae = {"encoder": {"kl": 1.0, "pixels": 4.0}, "decoder": {"pixels": 4.0}}
     found, after = moves(networks, inputs, vae), copy.deepcopy(networks)
     both = [*after["encoder"].parameters(), *after["decoder"].parameters()]
-    pixel_vae_step(after["encoder"], after["decoder"], torch.optim.SGD(both, lr=1.0), real, 0.5, eps=eps)
+    gaussian_vae_step(after["encoder"], after["decoder"], torch.optim.SGD(both, lr=1.0), real, 0.5, eps=eps)
     for name in ("encoder", "decoder"):
         pairs = zip(networks[name].parameters(), after[name].parameters(), strict=True)
         assert_alike(found[name], [old.detach() - new.detach() for old, new in pairs])
@@ -142,34 +142,35 @@ def test_a_vae_and_a_gan_are_tables_of_wires(networks, inputs):
     assert not any(each.any() for each in found["encoder"])
 
 
-def test_nothing_is_drawn_from_the_prior_that_no_wire_asks_for(networks, inputs):
+def test_nothing_is_drawn_from_the_prior_that_no_term_asks_for(networks, inputs):
     optimisers = {name: torch.optim.SGD(each.parameters(), lr=0.0) for name, each in networks.items()}
     state = torch.get_rng_state()
-    terms = wired_step(networks, optimisers, inputs[0], {"encoder": {"kl": 1.0}}, eps=inputs[1])
+    terms = vae_gan_step(networks, optimisers, inputs[0], {"encoder": {"kl": 1.0}}, eps=inputs[1])
     assert torch.equal(torch.get_rng_state(), state) and "sample" not in terms
-    assert "sample" in wired_step(networks, optimisers, inputs[0], vae_gan_wires(), eps=inputs[1])
+    assert "sample" in vae_gan_step(networks, optimisers, inputs[0], vae_gan_loss_weights(), eps=inputs[1])
 
 
 def test_what_was_left_in_a_network_does_not_matter(networks, inputs):
-    """A gradient from before, even NaN, is cleared; a network without wires keeps what it has."""
+    """A gradient from before, even NaN, is cleared; a network without terms keeps what it has."""
     real, eps, z = inputs
     resting = {name: torch.optim.SGD(network.parameters(), lr=0.0) for name, network in networks.items()}
     parts = [part for network in networks.values() for part in network.parameters()]
-    wired_step(networks, resting, real, vae_gan_wires(), eps, z)
+    vae_gan_step(networks, resting, real, vae_gan_loss_weights(), eps, z)
     clean = [part.grad.clone() for part in parts]
     for part in parts:
         part.grad = torch.full_like(part, 7.0)
-    wired_step(networks, resting, real, vae_gan_wires(), eps, z)
+    vae_gan_step(networks, resting, real, vae_gan_loss_weights(), eps, z)
     assert all(torch.equal(part.grad, grad) for part, grad in zip(parts, clean, strict=True))
-    wired_step(networks, resting, real, {"decoder": {"pixels": 1.0}}, eps, z)
+    vae_gan_step(networks, resting, real, {"decoder": {"pixels": 1.0}}, eps, z)
     kept = list(networks["discriminator"].parameters())
     assert all(torch.equal(part.grad, grad) for part, grad in zip(kept, clean[-len(kept) :], strict=True))
 
 
-def test_the_order_of_the_wires_does_not_matter(networks, inputs):
+def test_the_order_of_the_loss_weights_does_not_matter(networks, inputs):
     """All gradients are taken before anybody moves."""
-    wires = vae_gan_wires()
-    there, back = moves(networks, inputs, wires), moves(networks, inputs, dict(reversed(wires.items())))
+    loss_weights = vae_gan_loss_weights()
+    backwards = dict(reversed(loss_weights.items()))
+    there, back = moves(networks, inputs, loss_weights), moves(networks, inputs, backwards)
     for name in networks:
         assert_alike(back[name], there[name])
 
@@ -192,14 +193,14 @@ def test_the_terms_are_what_their_names_say(networks, inputs):
         "sample": -torch.log(1 - log_d["sample"].sigmoid()).mean(),
         "fool_sample": -logsigmoid(log_d["sample"]).mean(),
     }
-    found = hybrid_terms(encoder, decoder, discriminator, real, eps, z)
+    found = vae_gan_terms(encoder, decoder, discriminator, real, eps, z)
     assert found.keys() == wanted.keys() == REACH.keys()
     for name in REACH:
         torch.testing.assert_close(found[name], wanted[name], rtol=1e-4, atol=1e-5)
 
 
 def test_looking_gives_the_logits_of_the_discriminator(networks, inputs):
-    features, logits = look(networks["discriminator"], inputs[0])
+    features, logits = features_and_logits(networks["discriminator"], inputs[0])
     torch.testing.assert_close(logits, networks["discriminator"](inputs[0]))
     assert features.shape == (5, 8 * 7 * 7)
 
@@ -229,7 +230,9 @@ def test_a_vae_step_descends_pixels_and_rate(networks, inputs, one_step_down, gi
     seen = one_step_down(
         torch.nn.ModuleList([encoder, decoder]),
         reconstruction + 0.7 * kl,
-        lambda optimiser: pixel_vae_step(encoder, decoder, optimiser, real, 0.3, 0.7, eps if given else None),
+        lambda optimiser: gaussian_vae_step(
+            encoder, decoder, optimiser, real, 0.3, 0.7, eps if given else None
+        ),
     )
     assert torch.isclose(seen["reconstruction"], reconstruction) and torch.isclose(seen["kl"], kl)
 
@@ -240,11 +243,11 @@ def test_what_is_not_given_is_drawn_in_one_order(networks, inputs):
     resting = {name: torch.optim.SGD(each.parameters(), lr=0.0) for name, each in networks.items()}
     for given in ({}, {"eps": eps}, {"z": z}, {"eps": eps, "z": z}):
         torch.manual_seed(1)
-        found = wired_step(networks, resting, real, vae_gan_wires(), **given)
+        found = vae_gan_step(networks, resting, real, vae_gan_loss_weights(), **given)
         torch.manual_seed(1)
         drawn = given.get("eps") if "eps" in given else torch.randn(5, LATENT)
         drawn = drawn, given["z"] if "z" in given else torch.randn(5, LATENT)
-        wanted = hybrid_terms(*networks.values(), real, *drawn)
+        wanted = vae_gan_terms(*networks.values(), real, *drawn)
         assert all(torch.isclose(found[name], wanted[name]) for name in wanted)
 
 
@@ -295,7 +298,7 @@ def test_a_sharp_draw_costs_twice_the_error_of_the_mean():
     torch.testing.assert_close(chances @ pairs @ chances, 2 * spread)
 
 
-def test_the_three_losses_are_the_wires(networks, inputs):
+def test_the_three_losses_are_the_loss_weights(networks, inputs):
     """(15.6), written out with probabilities instead of logits."""
     encoder, decoder, discriminator = networks.values()
     real, eps, z = inputs
@@ -303,7 +306,7 @@ def test_the_three_losses_are_the_wires(networks, inputs):
     mu, log_var = encoder(real)
     again, sample = decoder(mu + (log_var / 2).exp() * eps), decoder(z)
     d, d_again, d_sample = (discriminator(images).sigmoid() for images in (real, again, sample))
-    f, f_again = (look(discriminator, images)[0] for images in (real, again))
+    f, f_again = (features_and_logits(discriminator, images)[0] for images in (real, again))
     likeness = (f - f_again).square().sum(1) / (2 * deviation**2)
     kl = 0.5 * (mu.square() + log_var.exp() - 1 - log_var).sum(1)
     wanted = {
@@ -311,8 +314,8 @@ def test_the_three_losses_are_the_wires(networks, inputs):
         "decoder": (gamma * likeness - d_again.log() / 2 - d_sample.log() / 2).mean(),
         "discriminator": (-d.log() - (1 - d_again).log() / 2 - (1 - d_sample).log() / 2).mean(),
     }
-    terms = hybrid_terms(*networks.values(), *inputs)
-    for name, weights in vae_gan_wires(gamma, deviation).items():
+    terms = vae_gan_terms(*networks.values(), *inputs)
+    for name, weights in vae_gan_loss_weights(gamma, deviation).items():
         found = sum(weight * terms[term] for term, weight in weights.items())
         torch.testing.assert_close(found, wanted[name], rtol=1e-4, atol=1e-5)
 
@@ -392,9 +395,9 @@ def test_all_rates_follow_the_schedule():
 def test_the_vae_gan_is_sharper_and_nearer_than_every_vae():
     runs = study("vae_gan")["runs"]
     for rival in ("VAE", "VAE, Bernoulli"):
-        for hybrid, vae in zip(runs["VAE-GAN"], runs[rival], strict=True):
-            assert abs(hybrid["sharpness"] - 1) < abs(vae["sharpness"] - 1)
-            assert hybrid["distance"] < vae["distance"]
+        for vae_gan, vae in zip(runs["VAE-GAN"], runs[rival], strict=True):
+            assert abs(vae_gan["sharpness"] - 1) < abs(vae["sharpness"] - 1)
+            assert vae_gan["distance"] < vae["distance"]
 
 
 def test_the_deviation_is_the_best_of_those_tried():
@@ -403,10 +406,10 @@ def test_the_deviation_is_the_best_of_those_tried():
     assert best == f"σ = {found['settings']['pixel_deviation']}"
 
 
-def test_one_wire_ruins_and_the_other_does_not_show():
+def test_one_term_ruins_and_the_other_does_not_show():
     runs = study("vae_gan")["runs"]
     right, to_d, to_encoder = (
-        [run["distance"] for run in runs[f"wires: {name}"]]
+        [run["distance"] for run in runs[f"loss weights: {name}"]]
         for name in ("as it should be", "features to D", "game to encoder")
     )
     assert min(to_d) > 2 * max(right)
@@ -414,19 +417,19 @@ def test_one_wire_ruins_and_the_other_does_not_show():
 
 
 def test_a_new_seed_falls_into_the_spread(one_thread):
-    """A seed that the study has not seen, with the wires of a short run."""
-    runs = study("vae_gan")["runs"]["wires: as it should be"]
-    run = wiring_run("as it should be", seed=11)
+    """A seed that the study has not seen, with the loss weights of a short run."""
+    runs = study("vae_gan")["runs"]["loss weights: as it should be"]
+    run = weighting_run("as it should be", seed=11)
     for name, slack in (("distance", 40), ("sharpness", 0.25), ("again_class", 0.15)):
         values = [each[name] for each in runs]
         assert min(values) - slack <= run[name] <= max(values) + slack
 
 
-def test_every_wiring_differs_by_one_wire():
-    tables = wirings()
+def test_every_weighting_differs_by_one_term():
+    tables = weightings()
     right = {
         (n, term): w for n, weights in tables.pop("as it should be").items() for term, w in weights.items()
     }
     for table in tables.values():
-        wires = {(n, term): w for n, weights in table.items() for term, w in weights.items()}
-        assert len(wires) == len(right) + 1 and right.items() <= wires.items()
+        loss_weights = {(n, term): w for n, weights in table.items() for term, w in weights.items()}
+        assert len(loss_weights) == len(right) + 1 and right.items() <= loss_weights.items()

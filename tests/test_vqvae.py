@@ -17,17 +17,17 @@ from helpers.vae import (
     CodePrior,
     Quantiser,
     bernoulli_log_likelihood,
-    code_nats,
     code_shares,
     codes_of,
     dead_codes,
-    follow,
     means_of,
     nearest_code,
     perplexity,
+    prior_nll,
     prior_step,
     sample_codes,
     straight_through,
+    update_codebook_ema,
     vqvae_step,
 )
 
@@ -103,7 +103,7 @@ def test_a_step_descends_the_three_terms_at_new_coins(one_step_down):
     seen = one_step_down(
         vqvae,
         reconstruction + 0.25 * commitment + codebook,
-        lambda optimiser: vqvae_step(vqvae, optimiser, x, averages=False),
+        lambda optimiser: vqvae_step(vqvae, optimiser, x, ema=False),
     )
     assert torch.isclose(seen["reconstruction"], reconstruction)
     assert torch.isclose(seen["distance"], commitment) and seen["restarted"] == 0
@@ -111,7 +111,7 @@ def test_a_step_descends_the_three_terms_at_new_coins(one_step_down):
 
 @pytest.mark.parametrize("restart", [False, True])
 def test_a_step_by_averages_descends_two_terms_and_then_the_codes_follow(one_step_down, restart):
-    """No gradient reaches the codes; they, their counts and sums become what `follow` makes of the same h and k."""
+    """No gradient reaches the codes; they, their counts and sums become what `update_codebook_ema` makes of h and k."""
     vqvae, x = VQVAE(size=8, code=3, width=4), torch.rand(5, 1, 28, 28)
     vqvae.quantiser.counts.copy_(torch.tensor([0.1] * 4 + [30.0] * 4))  # four codes that were hardly used
     twin = copy.deepcopy(vqvae.quantiser)
@@ -123,7 +123,7 @@ def test_a_step_by_averages_descends_two_terms_and_then_the_codes_follow(one_ste
     )
     torch.manual_seed(1)
     torch.bernoulli(x)  # the coins come first, then the vectors on which dead codes are put
-    assert seen["restarted"] == follow(twin, h.detach(), k, restart=restart)
+    assert seen["restarted"] == update_codebook_ema(twin, h.detach(), k, restart=restart)
     assert (0 < seen["restarted"] < 8) is restart and vqvae.quantiser.codes.grad is None
     for name, number in twin.state_dict().items():
         assert torch.equal(vqvae.quantiser.state_dict()[name], number), name
@@ -133,7 +133,7 @@ def test_averages_are_one_step_of_k_means(double):
     """(14.10): with decay 0 each code goes to the mean of its vectors; with decay m, counts and sums are averaged."""
     quantiser, h = Quantiser(5, 3), torch.randn(400, 3)
     k = nearest_code(h, quantiser.codes)
-    follow(quantiser, h, k, decay=0.0, restart=False)
+    update_codebook_ema(quantiser, h, k, decay=0.0, restart=False)
     means = torch.stack([h[k == j].mean(0) for j in range(5)])
     assert torch.allclose(quantiser.codes, means)
     before = (h - means[k]).square().sum()
@@ -142,7 +142,7 @@ def test_averages_are_one_step_of_k_means(double):
     counts, sums = quantiser.counts.clone(), quantiser.sums.clone()
     other = torch.randn(300, 3) + 1
     k = nearest_code(other, quantiser.codes)
-    follow(quantiser, other, k, decay=0.8, restart=False)
+    update_codebook_ema(quantiser, other, k, decay=0.8, restart=False)
     picked = one_hot(k, 5).double()
     counts, sums = 0.8 * counts + 0.2 * picked.sum(0), 0.8 * sums + 0.2 * picked.T @ other
     assert torch.allclose(quantiser.codes, sums / counts[:, None])
@@ -153,7 +153,7 @@ def test_many_steps_of_averages_find_the_clusters(double):
     quantiser = Quantiser(4, 2)
     for _ in range(60):
         h = centres[torch.randint(4, (200,))] + 0.1 * torch.randn(200, 2)
-        follow(quantiser, h, nearest_code(h, quantiser.codes), decay=0.8)
+        update_codebook_ema(quantiser, h, nearest_code(h, quantiser.codes), decay=0.8)
     assert torch.cdist(centres, quantiser.codes).min(1).values.max() < 0.15
 
 
@@ -165,7 +165,7 @@ def test_a_dead_code_is_put_on_a_vector_and_without_restart_it_stays(double):
     for restart in (False, True):
         restarted = 0
         for _ in range(80):
-            restarted += follow(quantiser, h, nearest_code(h, quantiser.codes), restart=restart)
+            restarted += update_codebook_ema(quantiser, h, nearest_code(h, quantiser.codes), restart=restart)
         alive = (quantiser.codes[3].abs() < 1).all()
         assert bool(alive) is restart and (restarted > 0) is restart
     assert quantiser.codes.isfinite().all()
@@ -177,7 +177,7 @@ def test_a_restarted_code_counts_as_if_it_had_its_equal_share(double):
     quantiser.counts.copy_(torch.tensor([10.0, 20.0, 2.1, 1.9]))  # dead below 80/(10 · 4) = 2
     sums = 0.95 * quantiser.sums + 0.05 * torch.stack([h[k == j].sum(0) for j in range(4)])
     torch.manual_seed(2)
-    assert follow(quantiser, h, k) == 1
+    assert update_codebook_ema(quantiser, h, k) == 1
     torch.manual_seed(2)
     chosen = h[torch.randint(80, (1,))]
     assert torch.allclose(quantiser.counts, torch.tensor([11.5, 20.95, 2.045, 80 / 4]))
@@ -187,7 +187,7 @@ def test_a_restarted_code_counts_as_if_it_had_its_equal_share(double):
 
 def test_a_code_without_any_vectors_stays_a_number(double):
     quantiser, h = Quantiser(3, 2), torch.randn(10, 2)
-    follow(quantiser, h, torch.zeros(10, dtype=torch.long), decay=0.0, restart=False)
+    update_codebook_ema(quantiser, h, torch.zeros(10, dtype=torch.long), decay=0.0, restart=False)
     assert torch.allclose(quantiser.codes, torch.cat([h.mean(0)[None], torch.zeros(2, 2)]))
 
 
@@ -229,10 +229,10 @@ def test_the_rate_is_a_sum_of_surprises_and_294_bits_without_knowledge(double):
                 hidden_future[:, place:] = torch.randint(6, (1, 12 - place))
                 p = prior(hidden_future)[0, place].softmax(0)  # may depend on what came before only
                 surprise -= p[k[i, place]].log()
-            assert torch.allclose(code_nats(prior, k)[i], surprise)
+            assert torch.allclose(prior_nll(prior, k)[i], surprise)
         for part in prior.parameters():
             part.zero_()
-        assert torch.allclose(code_nats(prior, k), torch.full((3,), 12 * math.log(6)))
+        assert torch.allclose(prior_nll(prior, k), torch.full((3,), 12 * math.log(6)))
     assert math.isclose(49 * math.log(64) / math.log(2), 294)
 
 
@@ -276,7 +276,7 @@ def test_codes_are_drawn_from_the_prior_itself(double):
         for part in prior.parameters():
             part.mul_(3)
         grids = torch.cartesian_prod(*[torch.arange(3)] * 4)
-        p = (-code_nats(prior, grids)).exp()
+        p = (-prior_nll(prior, grids)).exp()
     assert torch.allclose(p.sum(), torch.ones(()))
     drawn = sample_codes(prior, 40_000, torch.Generator().manual_seed(1))
     assert drawn.shape == (40_000, 4) and drawn.max() == 2

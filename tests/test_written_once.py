@@ -1,7 +1,7 @@
 """What is read in a notebook is what is tested in helpers: the cell that defines it says so by a tag.
 
 `written-once:helpers.gan.losses` speaks for every function and class that the cell defines,
-`written-once:helpers.gan.steps:schedule` for one of them, where the cell defines others too.
+`written-once:helpers.gan.steps:lr_factor` for one of them, where the cell defines others too.
 """
 
 import ast

@@ -1,7 +1,7 @@
 """Data: one file a modality, tensors in, batches out."""
 
 from helpers.data.augment import jitter
-from helpers.data.batches import Batches, batches
+from helpers.data.batching import Batches, batches
 from helpers.data.digits import (
     BINARISE_SEED,
     SPLIT_SEED,

@@ -1,22 +1,22 @@
 """GAN: losses, penalties, networks and steps."""
 
 from helpers.gan.augment import Augmented, shift
-from helpers.gan.averaging import average_of, refresh_statistics, update_average
 from helpers.gan.conditional import (
     ConditionalDiscriminator,
     ConditionalGenerator,
     conditional_step,
-    draw_asked,
+    sample_conditional,
 )
+from helpers.gan.ema import ema_copy, update_bn, update_ema
 from helpers.gan.losses import (
     discriminator_loss,
     hinge_discriminator,
     hinge_generator,
     least_squares_discriminator,
     least_squares_generator,
-    minimax,
     non_saturating,
     relativistic,
+    saturating,
     wasserstein_critic,
     wasserstein_generator,
 )
@@ -30,9 +30,11 @@ from helpers.gan.networks import (
     to_tanh,
 )
 from helpers.gan.penalties import gradient_norm_squared, gradient_penalty, input_gradient
-from helpers.gan.steps import discriminator_step, gan_step, generator_step, schedule
+from helpers.gan.presets import PRESETS, Preset
+from helpers.gan.steps import discriminator_step, gan_step, generator_step, lr_factor
 
 __all__ = [
+    "PRESETS",
     "Augmented",
     "ConditionalDiscriminator",
     "ConditionalGenerator",
@@ -40,12 +42,12 @@ __all__ = [
     "Generator",
     "PointDiscriminator",
     "PointGenerator",
-    "average_of",
+    "Preset",
     "conditional_step",
     "discriminator_loss",
     "discriminator_step",
     "draw",
-    "draw_asked",
+    "ema_copy",
     "from_tanh",
     "gan_step",
     "generator_step",
@@ -56,14 +58,15 @@ __all__ = [
     "input_gradient",
     "least_squares_discriminator",
     "least_squares_generator",
-    "minimax",
+    "lr_factor",
     "non_saturating",
-    "refresh_statistics",
     "relativistic",
-    "schedule",
+    "sample_conditional",
+    "saturating",
     "shift",
     "to_tanh",
-    "update_average",
+    "update_bn",
+    "update_ema",
     "wasserstein_critic",
     "wasserstein_generator",
 ]

@@ -12,7 +12,7 @@ class ConditionalGenerator(nn.Module):
     """z (B, latent) and labels (B,) to images (B, 1, 28, 28) in [−1, 1], by a Generator that reads both.
 
     Each label joins its noise as a one-hot vector. Without labels the classes come in turn, 0, 1, 2, …, so that `draw`
-    and `refresh_statistics` work on it as on any generator. Source: Mirza and Osindero (2014).
+    and `update_bn` work on it as on any generator. Source: Mirza and Osindero (2014).
     """
 
     def __init__(self, latent: int = 64, classes: int = 10, width: int = 40):
@@ -78,7 +78,7 @@ def conditional_step(
 
 
 @torch.no_grad()
-def draw_asked(generator: nn.Module, labels: Tensor, z: Tensor) -> Tensor:
+def sample_conditional(generator: nn.Module, labels: Tensor, z: Tensor) -> Tensor:
     """The images in [0, 1], (B, 1, 28, 28), that G draws for the labels (B,) from the noise z (B, latent).
 
     Batch norm uses its running statistics; the network's mode is put back afterwards.

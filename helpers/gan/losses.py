@@ -16,9 +16,9 @@ def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     return softplus(-real_logits) + softplus(fake_logits)
 
 
-def minimax(fake_logits: Tensor) -> Tensor:
-    """The generator's side of the minimax game, log(1 − D(G(z))), (B,) to (B,); its gradient fades
-    where D is sure that a fake is one.
+def saturating(fake_logits: Tensor) -> Tensor:
+    """The saturating loss log(1 − D(G(z))), (B,) to (B,), the generator's side of the minimax game; its gradient
+    fades where D is sure that a fake is one.
 
     Source: Goodfellow et al. (2014), eq. 1.
     """

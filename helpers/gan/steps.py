@@ -72,7 +72,7 @@ def gan_step(
     return measured | generator_step(generator, discriminator, g_optimiser, z[1])
 
 
-def schedule(done: float) -> float:
+def lr_factor(done: float) -> float:
     """The factor on the learning rates when the fraction `done` of the training is over.
 
     A short rise (to 0.5 %), constant to 40 %, then a straight line down to 2 %.

@@ -25,7 +25,7 @@ def study(name: str) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def late_fall(done: float) -> float:
+def linear_decay(done: float) -> float:
     """The factor on the learning rates when the fraction `done` of a game on points is over, as in notebook 04.
 
     1 in the first half, then a straight line down to 2 %.

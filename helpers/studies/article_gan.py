@@ -14,14 +14,14 @@ from helpers.studies import write_study
 
 SEEDS, ROUNDS = (0, 1, 2, 3, 4), 1500
 
-AS_PRINTED = dict(frozen=False, real_steps=2, output=nn.ReLU, low=0.0, rate=1e-4, momentum=0.9, slope=0.0)
+AS_PRINTED = dict(frozen=False, real_steps=2, output=nn.ReLU, low=0.0, rate=1e-4, beta1=0.9, slope=0.0)
 # In the order of the notebook; after the last one nothing of AS_PRINTED is left.
 REPAIRS = {
     "freeze D": dict(frozen=True),
     "one step on reals": dict(real_steps=1),
     "tanh, data from −1 to 1": dict(output=nn.Tanh, low=-1.0),
     "Adam: rate 0.001": dict(rate=1e-3),
-    "Adam: β₁ = 0.5": dict(momentum=0.5),
+    "Adam: β₁ = 0.5": dict(beta1=0.5),
     "leaky ReLU": dict(slope=0.2),
 }
 # Each alone, in the repaired program.
@@ -31,7 +31,7 @@ FAULTS = {
     "ReLU at the end of G": dict(output=nn.ReLU, low=0.0),
     "tanh, data from 0 to 1": dict(low=0.0),
     "Adam: rate 0.0001": dict(rate=1e-4),
-    "Adam: β₁ = 0.9": dict(momentum=0.9),
+    "Adam: β₁ = 0.9": dict(beta1=0.9),
     "plain ReLU": dict(slope=0.0),
 }
 
@@ -79,12 +79,12 @@ def article_round(generator, discriminator, g_optimiser, d_optimiser, real, real
 
 
 def article_players(
-    width=32, frozen=True, output=nn.Tanh, rate=1e-3, momentum=0.5, slope=0.2
+    width=32, frozen=True, output=nn.Tanh, rate=1e-3, beta1=0.5, slope=0.2
 ) -> tuple[nn.Module, nn.Module, torch.optim.Optimizer, torch.optim.Optimizer]:
     """G, D, and an optimiser for each; with `frozen=False` G's optimiser holds D's parameters as well."""
     generator, discriminator = dense_generator(width, output, slope), dense_discriminator(width, slope)
     stacked = [*generator.parameters(), *([] if frozen else discriminator.parameters())]
-    betas = (momentum, 0.999)
+    betas = (beta1, 0.999)
     d_optimiser = torch.optim.Adam(discriminator.parameters(), rate, betas)
     return generator, discriminator, torch.optim.Adam(stacked, rate, betas), d_optimiser
 
@@ -125,7 +125,7 @@ def article_run(seed: int, rounds: int = ROUNDS, real_steps: int = 1, low: float
     }
 
 
-def pairs_lost(fault, repaired):
+def mann_whitney_u(fault, repaired):
     """How many of all pairs the fault loses, by the larger distance (n,), (m,) to 0 … nm: the Mann–Whitney U."""
     return sum(a > b for a in fault for b in repaired)
 

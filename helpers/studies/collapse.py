@@ -13,18 +13,19 @@ from torch import Tensor, nn
 
 from helpers.data import Mixture, grid, ring
 from helpers.gan import (
+    PRESETS,
     PointDiscriminator,
     PointGenerator,
+    Preset,
     discriminator_loss,
     discriminator_step,
     generator_step,
     gradient_norm_squared,
-    minimax,
     non_saturating,
+    saturating,
 )
 from helpers.metrics import mode_coverage
-from helpers.studies import late_fall, write_study
-from helpers.widgets.gan_lab import PRESETS
+from helpers.studies import linear_decay, write_study
 
 BATCH, SEEDS = 128, (0, 1, 2, 3, 4)
 DATA = {"ring": (ring, 3000), "grid": (grid, 6000)}  # name → the mixture, and the rounds of a game on it
@@ -42,26 +43,22 @@ def reverse_kl(fake_logits: Tensor) -> Tensor:
 
 LOSSES = {
     "non-saturating": non_saturating,
-    "minimax": minimax,
+    "minimax": saturating,
     "forward KL": forward_kl,
     "reverse KL": reverse_kl,
 }
 
 
 @dataclass(frozen=True)
-class Setting:
-    """Adam's rates and β₁, D steps a round, R1's weight γ, and whether the rates fall to 2 % in the second half."""
+class Setting(Preset):
+    """A preset with R1's weight γ, and whether the rates fall to 2 % in the second half."""
 
-    g_rate: float
-    d_rate: float
-    momentum: float
-    d_steps: int
     gamma: float = 0.0
-    calm: bool = True
+    lr_decay: bool = True
 
 
 BALANCED, COLLAPSES = (Setting(**vars(PRESETS[name])) for name in ("recommended", "collapses"))
-OSCILLATES = Setting(g_rate=3e-3, d_rate=3e-4, momentum=0.5, d_steps=1, calm=False)
+OSCILLATES = Setting(g_rate=3e-3, d_rate=3e-4, beta1=0.5, d_steps=1, lr_decay=False)
 
 # name → data, setting and the generator's loss
 GAMES = {f"ring, balanced, {loss}": ("ring", BALANCED, loss) for loss in LOSSES}
@@ -97,11 +94,11 @@ def collapse_run(
     """
     torch.manual_seed(seed)
     generator, discriminator = PointGenerator(), PointDiscriminator()
-    g_optimiser = torch.optim.Adam(generator.parameters(), setting.g_rate, (setting.momentum, 0.9))
-    d_optimiser = torch.optim.Adam(discriminator.parameters(), setting.d_rate, (setting.momentum, 0.9))
+    g_optimiser = torch.optim.Adam(generator.parameters(), setting.g_rate, (setting.beta1, 0.9))
+    d_optimiser = torch.optim.Adam(discriminator.parameters(), setting.d_rate, (setting.beta1, 0.9))
     off = []
     for t in range(rounds):
-        factor = late_fall(t / rounds) if setting.calm else 1.0
+        factor = linear_decay(t / rounds) if setting.lr_decay else 1.0
         g_optimiser.param_groups[0]["lr"] = setting.g_rate * factor
         d_optimiser.param_groups[0]["lr"] = setting.d_rate * factor
         for _ in range(setting.d_steps):

@@ -14,13 +14,13 @@ from helpers.gan import (
     ConditionalDiscriminator,
     ConditionalGenerator,
     Discriminator,
-    average_of,
     conditional_step,
-    draw_asked,
-    refresh_statistics,
-    schedule,
+    ema_copy,
+    lr_factor,
+    sample_conditional,
     to_tanh,
-    update_average,
+    update_bn,
+    update_ema,
 )
 from helpers.metrics import digit_classifier, score_digits
 from helpers.studies import write_study
@@ -36,7 +36,7 @@ class BlindDiscriminator(Discriminator):
         return super().forward(images)
 
 
-def obedience(images: Tensor, labels: Tensor) -> Tensor:
+def class_accuracy(images: Tensor, labels: Tensor) -> Tensor:
     """The share of the images of each asked class in which the frozen classifier sees that class, (10,)."""
     seen = digit_classifier()(images).argmax(dim=1)
     return torch.stack([(seen == digit)[labels == digit].float().mean() for digit in range(10)])
@@ -51,7 +51,7 @@ def asked_for(generator: nn.Module, seed: int = 1) -> tuple[Tensor, Tensor]:
     """200 images of each digit, and their labels."""
     labels = torch.arange(2000) % 10
     z = torch.randn(2000, generator.latent, generator=torch.Generator().manual_seed(seed))
-    return draw_asked(generator, labels, z), labels
+    return sample_conditional(generator, labels, z), labels
 
 
 def distances(generator: nn.Module, averages: dict[float, nn.Module]) -> dict[str, float]:
@@ -62,7 +62,7 @@ def distances(generator: nn.Module, averages: dict[float, nn.Module]) -> dict[st
     found = {"as it is": score_digits(asked_for(generator)[0], "validation").distance}
     drawers = {"newest": copy.deepcopy(generator)} | {f"average {d}": each for d, each in averages.items()}
     for name, drawer in drawers.items():
-        refresh_statistics(drawer, drawer.latent)
+        update_bn(drawer, drawer.latent)
         found[name] = score_digits(asked_for(drawer)[0], "validation").distance
     return {name: round(value, 2) for name, value in found.items()}
 
@@ -79,26 +79,26 @@ def conditional_run(setting: str, seed: int, rounds: int = ROUNDS, early: int = 
     source = batches((to_tanh(images), labels), BATCH, torch.Generator().manual_seed(seed))
     generator = ConditionalGenerator()
     discriminator = BlindDiscriminator() if setting == "blind" else ConditionalDiscriminator()
-    averages = {decay: average_of(generator) for decay in DECAYS}
+    averages = {decay: ema_copy(generator) for decay in DECAYS}
     g_optimiser = torch.optim.Adam(generator.parameters(), G_RATE, betas=(0.0, 0.9), fused=True)
     d_optimiser = torch.optim.Adam(discriminator.parameters(), D_RATE, betas=(0.0, 0.9), fused=True)
     seconds, then = 0.0, {}
     for t in range(1, rounds + 1):
         begin = time.process_time()
-        factor = schedule(t / rounds if setting == "falling" else min(t / rounds, 0.4))
+        factor = lr_factor(t / rounds if setting == "falling" else min(t / rounds, 0.4))
         g_optimiser.param_groups[0]["lr"], d_optimiser.param_groups[0]["lr"] = (
             G_RATE * factor,
             D_RATE * factor,
         )
         conditional_step(generator, discriminator, g_optimiser, d_optimiser, next(source))
         for decay, average in averages.items():
-            update_average(average, generator, decay)
+            update_ema(average, generator, decay)
         seconds += time.process_time() - begin
         if t == early:
             then = distances(generator, averages)
     end = distances(generator, averages)
     drawn, asked = asked_for(averages[SHOWN])
-    right, unseen = obedience(drawn, asked), load_digits("validation")
+    right, unseen = class_accuracy(drawn, asked), load_digits("validation")
     spread = within_class(drawn, asked) / within_class(*unseen)
     figures = {"accuracy": right.mean(), "worst_class": right.min(), "least_spread": spread.min()}
     figures = {name: round(value.item(), 3) for name, value in figures.items()}

@@ -48,7 +48,7 @@ def train_critic(
     Source: Gulrajani et al. (2017), algorithm 1; clipping: Arjovsky et al. (2017), algorithm 1.
     """
     optimiser = torch.optim.Adam(net.parameters(), rate, betas=(0.5, 0.9))
-    calmer = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda t: 1 - t / steps)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda t: 1 - t / steps)
     for _ in range(steps):
         a, b = (x[torch.randint(len(x), (batch,), generator=generator)] for x in (real, fake))
         loss = wasserstein_critic(net(a), net(b)).mean()
@@ -57,7 +57,7 @@ def train_critic(
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        calmer.step()
+        scheduler.step()
         if clip is not None:
             with torch.no_grad():
                 for weight in net.parameters():

@@ -14,7 +14,7 @@ from helpers.gan import (
     draw,
     gan_step,
     generator_step,
-    schedule,
+    lr_factor,
     shift,
     to_tanh,
 )
@@ -58,7 +58,7 @@ def play(step, generator: nn.Module, discriminator: nn.Module, source, rounds: i
     d_optimiser = torch.optim.Adam(discriminator.parameters(), d_rate, betas=(0.0, 0.9))
     for t in range(rounds):
         for optimiser, rate in ((g_optimiser, G_RATE), (d_optimiser, d_rate)):
-            optimiser.param_groups[0]["lr"] = rate * schedule(t / rounds)
+            optimiser.param_groups[0]["lr"] = rate * lr_factor(t / rounds)
         step(generator, discriminator, g_optimiser, d_optimiser, next(source))
 
 

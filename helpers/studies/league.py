@@ -18,6 +18,7 @@ from helpers.gan import (
     PointDiscriminator,
     PointGenerator,
     discriminator_loss,
+    generator_step,
     gradient_norm_squared,
     gradient_penalty,
     hinge_discriminator,
@@ -30,8 +31,8 @@ from helpers.gan import (
     wasserstein_generator,
 )
 from helpers.metrics import mode_coverage
-from helpers.plotting import COLOURS, Picture, new_figure, picture
-from helpers.studies import late_fall, write_study
+from helpers.plotting import COLOUR_OF, Picture, new_figure, picture
+from helpers.studies import linear_decay, write_study
 from helpers.theory import wasserstein_exact
 
 ROUNDS = 6000  # of the cheapest game: its arithmetic is everybody's budget
@@ -115,20 +116,16 @@ class Game:
                     weight.clamp_(-self.strength, self.strength)
 
     def g_step(self) -> None:
-        self.discriminator.requires_grad_(False)
-        fake_logits = self.discriminator(self.generator(self.noise()))
+        generator_step(self.generator, self.discriminator, self.g_optimiser, self.noise(), self.g_loss_of)
+
+    def g_loss_of(self, fake_logits: Tensor) -> Tensor:
         if self.g_loss is relativistic:
-            loss = relativistic(fake_logits, self.discriminator(self.data.sample(BATCH)))
-        else:
-            loss = self.g_loss(fake_logits)
-        self.g_optimiser.zero_grad()
-        loss.mean().backward()
-        self.g_optimiser.step()
-        self.discriminator.requires_grad_(True)
+            return relativistic(fake_logits, self.discriminator(self.data.sample(BATCH)))
+        return self.g_loss(fake_logits)
 
     def round(self, done: float = 0.0) -> None:
         """`done` is the share of the training that is over; in its second half the rates fall to 2 %."""
-        factor = late_fall(done)
+        factor = linear_decay(done)
         for optimiser, rate in zip((self.g_optimiser, self.d_optimiser), self.rates, strict=True):
             optimiser.param_groups[0]["lr"] = rate * factor
         for _ in range(self.d_steps):
@@ -227,9 +224,16 @@ def standings(found: dict) -> Picture:
         for row, name in enumerate(names):
             scores = [run[key] for run in found["runs"][name]]
             longer = [run[key] for run in found["equal_rounds"].get(name, [])]
-            (equal,) = axes.plot(scores, [row - 0.1] * len(scores), "o", color=COLOURS[0], markersize=5)
+            (equal,) = axes.plot(
+                scores, [row - 0.1] * len(scores), "o", color=COLOUR_OF["result"], markersize=5
+            )
             (open_,) = axes.plot(
-                longer, [row + 0.2] * len(longer), "D", color=COLOURS[1], markersize=4, fillstyle="none"
+                longer,
+                [row + 0.2] * len(longer),
+                "D",
+                color=COLOUR_OF["second result"],
+                markersize=4,
+                fillstyle="none",
             )
         of_data = statistics.mean(run[key] for run in found["runs"]["data against data"])
         data = axes.axvline(of_data, color="black", linestyle="--", linewidth=1)

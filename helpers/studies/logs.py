@@ -18,11 +18,11 @@ from helpers.gan import (
     PointGenerator,
     discriminator_step,
     generator_step,
-    minimax,
     non_saturating,
+    saturating,
 )
 from helpers.metrics import mode_coverage
-from helpers.studies import late_fall, write_study
+from helpers.studies import linear_decay, write_study
 
 ROUNDS, BATCH, RECORDS, POINTS = 2400, 128, 24, 500
 # Seeds of each kind: the first four are there to develop the rule on, the others are held out.
@@ -35,12 +35,12 @@ class Recipe:
 
     g_rate: float = 3e-3
     d_rate: float = 3e-3
-    momentum: float = 0.0
+    beta1: float = 0.0
     d_steps: int = 1
     lead: int = 0
     g_loss: str = "non-saturating"
     g_adam: bool = True  # else plain gradient descent
-    calm: bool = True  # the rates fall to 2 % in the second half
+    lr_decay: bool = True  # the rates fall to 2 % in the second half
     bound: float = math.inf
     frozen: bool = True  # D stays as it is while G learns
 
@@ -48,9 +48,9 @@ class Recipe:
 # How each kind of log is made. The rates are multiplied by factors of their own in each log: see `recipe_of`.
 RECIPES = {
     "healthy": Recipe(),
-    "vanishing gradient": Recipe(g_rate=0.05, lead=400, g_loss="minimax", g_adam=False),
-    "mode collapse": Recipe(g_rate=1e-3, d_rate=1e-2, momentum=0.5, d_steps=3),
-    "oscillation": Recipe(g_rate=3e-3, d_rate=3e-4, momentum=0.5, calm=False),
+    "vanishing gradient": Recipe(g_rate=0.05, lead=400, g_loss="saturating", g_adam=False),
+    "mode collapse": Recipe(g_rate=1e-3, d_rate=1e-2, beta1=0.5, d_steps=3),
+    "oscillation": Recipe(g_rate=3e-3, d_rate=3e-4, beta1=0.5, lr_decay=False),
     "range too small": Recipe(bound=1.3),
 }
 # The five logs of the exercise in notebook 07.
@@ -107,14 +107,14 @@ def keep_log(recipe: Recipe, seed: int) -> tuple[dict[str, list[float]], PointGe
     data = ring()
     generator = Bounded(recipe.bound) if math.isfinite(recipe.bound) else PointGenerator()
     discriminator = PointDiscriminator()
-    betas = (recipe.momentum, 0.9)
+    betas = (recipe.beta1, 0.9)
     trained = [*generator.parameters()] + ([] if recipe.frozen else [*discriminator.parameters()])
     if recipe.g_adam:
         g_optimiser = torch.optim.Adam(trained, recipe.g_rate, betas)
     else:
         g_optimiser = torch.optim.SGD(trained, recipe.g_rate)
     d_optimiser = torch.optim.Adam(discriminator.parameters(), recipe.d_rate, betas)
-    g_loss = {"minimax": minimax, "non-saturating": non_saturating}[recipe.g_loss]
+    g_loss = {"saturating": saturating, "non-saturating": non_saturating}[recipe.g_loss]
 
     def d_step() -> dict[str, Tensor]:
         z = torch.randn(BATCH, generator.latent)
@@ -124,7 +124,7 @@ def keep_log(recipe: Recipe, seed: int) -> tuple[dict[str, list[float]], PointGe
         d_step()
     log, window = {}, []
     for t in range(1, ROUNDS + 1):
-        factor = late_fall(t / ROUNDS) if recipe.calm else 1.0
+        factor = linear_decay(t / ROUNDS) if recipe.lr_decay else 1.0
         g_optimiser.param_groups[0]["lr"] = recipe.g_rate * factor
         d_optimiser.param_groups[0]["lr"] = recipe.d_rate * factor
         for _ in range(recipe.d_steps):
@@ -181,7 +181,7 @@ def sure_of(kind: str, recipe: Recipe, log: dict[str, list[float]], generator, d
         return modes >= 7 and good >= 0.5
     if kind == "vanishing gradient":
         z, lengths = torch.randn(1000, generator.latent), []
-        for loss in (minimax, non_saturating):
+        for loss in (saturating, non_saturating):
             generator.zero_grad()
             loss(discriminator(generator(z))).mean().backward()
             lengths.append(gradient_norm(generator))

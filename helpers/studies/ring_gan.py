@@ -3,10 +3,9 @@
 import torch
 
 from helpers.data import ring
-from helpers.gan import PointDiscriminator, PointGenerator, discriminator_step, generator_step
+from helpers.gan import PRESETS, PointDiscriminator, PointGenerator, discriminator_step, generator_step
 from helpers.metrics import mode_coverage
-from helpers.studies import late_fall, write_study
-from helpers.widgets.gan_lab import PRESETS
+from helpers.studies import linear_decay, write_study
 
 ROUNDS, BATCH, SEEDS = 3000, 128, (0, 1, 2, 3, 4)
 
@@ -20,11 +19,11 @@ def ring_run(preset: str, seed: int) -> dict[str, float]:
     torch.manual_seed(seed)
     data, settings = ring(), PRESETS[preset]
     generator, discriminator = PointGenerator(), PointDiscriminator()
-    g_optimiser = torch.optim.Adam(generator.parameters(), settings.g_rate, (settings.momentum, 0.9))
-    d_optimiser = torch.optim.Adam(discriminator.parameters(), settings.d_rate, (settings.momentum, 0.9))
+    g_optimiser = torch.optim.Adam(generator.parameters(), settings.g_rate, (settings.beta1, 0.9))
+    d_optimiser = torch.optim.Adam(discriminator.parameters(), settings.d_rate, (settings.beta1, 0.9))
     losses = []
     for t in range(ROUNDS):
-        factor = late_fall(t / ROUNDS)
+        factor = linear_decay(t / ROUNDS)
         g_optimiser.param_groups[0]["lr"] = settings.g_rate * factor
         d_optimiser.param_groups[0]["lr"] = settings.d_rate * factor
         for _ in range(settings.d_steps):

@@ -10,18 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from helpers.data import batches, load_digits
-from helpers.gan import Discriminator, Generator, draw, from_tanh, gan_step, schedule, to_tanh
-from helpers.hybrid import Encoder, pixel_vae_step, vae_gan_wires, wired_step
+from helpers.gan import Discriminator, Generator, draw, from_tanh, gan_step, lr_factor, to_tanh
 from helpers.metrics import digit_classifier, score_digits, sharpness
 from helpers.studies import write_study
 from helpers.vae import VAE, vae_step
+from helpers.vae_gan import Encoder, gaussian_vae_step, vae_gan_loss_weights, vae_gan_step
 
 SEEDS, LATENT, WIDTH, BATCH = (0, 1, 2), 20, 40, 32
 STEPS = {"VAE": 5000, "VAE, Bernoulli": 4000, "GAN": 1800, "VAE-GAN": 950}
 RATES = {"encoder": 2e-3, "decoder": 2e-3, "discriminator": 1e-2}
 DEVIATIONS, TRY_STEPS = (0.3, 0.5, 0.7, 1.0), 1500
 GAMMA, FEATURE_DEVIATION = 0.1, 1.0
-WIRE_STEPS = 250
+WEIGHTING_STEPS = 250
 
 
 def players(latent: int = LATENT) -> dict[str, nn.Module]:
@@ -42,7 +42,7 @@ def set_rates(optimisers: dict[str, torch.optim.Optimizer], done: float) -> None
     """All rates by the course's schedule when the share `done` of the training is over."""
     for name, optimiser in optimisers.items():
         for group in optimiser.param_groups:
-            group["lr"] = RATES[name] * schedule(done)
+            group["lr"] = RATES[name] * lr_factor(done)
 
 
 def start(seed: int, batch: int = BATCH):
@@ -58,7 +58,7 @@ def train_vae(seed: int, deviation: float, steps: int) -> dict[str, nn.Module]:
     optimisers = adams({"encoder": both}, betas=(0.9, 0.999))
     for t in range(steps):
         set_rates(optimisers, t / steps)
-        pixel_vae_step(
+        gaussian_vae_step(
             networks["encoder"], networks["decoder"], optimisers["encoder"], next(source), deviation
         )
     return networks
@@ -75,13 +75,13 @@ def train_gan(seed: int, steps: int) -> dict[str, nn.Module]:
     return networks
 
 
-def train_wired(seed: int, wires: dict[str, dict[str, float]], steps: int) -> dict[str, nn.Module]:
-    """Any model that a table of wires describes; the VAE-GAN's is `vae_gan_wires()`."""
+def train_vae_gan(seed: int, loss_weights: dict[str, dict[str, float]], steps: int) -> dict[str, nn.Module]:
+    """Any model that a table of loss weights describes; the VAE-GAN's is `vae_gan_loss_weights()`."""
     source, networks = start(seed), players()
     optimisers = adams(networks)
     for t in range(steps):
         set_rates(optimisers, t / steps)
-        wired_step(networks, optimisers, next(source), wires)
+        vae_gan_step(networks, optimisers, next(source), loss_weights)
     return networks
 
 
@@ -146,7 +146,7 @@ def vae_gan_run(
     elif setting == "GAN":
         networks = train_gan(seed, steps)
     else:
-        networks = train_wired(seed, vae_gan_wires(GAMMA, FEATURE_DEVIATION), steps)
+        networks = train_vae_gan(seed, vae_gan_loss_weights(GAMMA, FEATURE_DEVIATION), steps)
     seconds = time.process_time() - begin
     if setting == "VAE, Bernoulli":
         with torch.no_grad():
@@ -157,9 +157,9 @@ def vae_gan_run(
     return rounded({"seconds": seconds} | figures)
 
 
-def wirings() -> dict[str, dict[str, dict[str, float]]]:
-    """The VAE-GAN's table of wires, and two with one wire too many."""
-    right = vae_gan_wires(GAMMA, FEATURE_DEVIATION)
+def weightings() -> dict[str, dict[str, dict[str, float]]]:
+    """The VAE-GAN's table of loss weights, and two with one term too many."""
+    right = vae_gan_loss_weights(GAMMA, FEATURE_DEVIATION)
     to_d = right["discriminator"] | {"features": 1.0}
     to_encoder = right["encoder"] | {"fool_again": 0.5}
     return {
@@ -169,9 +169,9 @@ def wirings() -> dict[str, dict[str, dict[str, float]]]:
     }
 
 
-def wiring_run(setting: str, seed: int, steps: int = WIRE_STEPS) -> dict[str, float]:
-    """One short run with one of `wirings()`."""
-    return rounded(judged(train_wired(seed, wirings()[setting], steps)))
+def weighting_run(setting: str, seed: int, steps: int = WEIGHTING_STEPS) -> dict[str, float]:
+    """One short run with one of `weightings()`."""
+    return rounded(judged(train_vae_gan(seed, weightings()[setting], steps)))
 
 
 def main() -> None:
@@ -181,13 +181,13 @@ def main() -> None:
         tries[deviation] = rounded(judged(train_vae(SEEDS[0], deviation, TRY_STEPS)))
     deviation = min(tries, key=lambda each: tries[each]["distance"])
     runs = {setting: [vae_gan_run(setting, seed, deviation) for seed in SEEDS] for setting in STEPS}
-    runs |= {f"wires: {name}": [wiring_run(name, seed) for seed in SEEDS] for name in wirings()}
+    runs |= {f"loss weights: {name}": [weighting_run(name, seed) for seed in SEEDS] for name in weightings()}
     write_results(tries, deviation, runs)
 
 
 def write_results(tries: dict, deviation: float, runs: dict) -> None:
     settings = {"seeds": SEEDS, "latent": LATENT, "width": WIDTH, "batch": BATCH, "rates": RATES}
-    settings |= {"steps": STEPS, "wire_steps": WIRE_STEPS, "try_steps": TRY_STEPS}
+    settings |= {"steps": STEPS, "weighting_steps": WEIGHTING_STEPS, "try_steps": TRY_STEPS}
     settings |= {"pixel_deviation": deviation, "feature_deviation": FEATURE_DEVIATION, "gamma": GAMMA}
     write_study("vae_gan", settings, runs, tries={f"σ = {each}": row for each, row in tries.items()})
     for name, rows in runs.items():

@@ -17,7 +17,6 @@ from helpers.vae import (
     VQVAE,
     CodePrior,
     bernoulli_log_likelihood,
-    code_nats,
     code_shares,
     codes_of,
     dead_codes,
@@ -25,6 +24,7 @@ from helpers.vae import (
     means_of,
     nearest_code,
     perplexity,
+    prior_nll,
     prior_step,
     sample_codes,
     vae_step,
@@ -38,8 +38,8 @@ VQ_BUDGET, PRIOR_BUDGET = for_cpu_seconds(SECONDS * VQ_SHARE), for_cpu_seconds(S
 PRIOR_BATCH, PRIOR_RATE = 32, 5e-3
 CODEBOOK_STEPS = 250
 CODEBOOKS = {
-    "gradient": {"averages": False},
-    "gradient, codes from data": {"averages": False, "from_data": True},
+    "gradient": {"ema": False},
+    "gradient, codes from data": {"ema": False, "from_data": True},
     "averages": {"restart": False},
     "averages, restarts": {},
 }
@@ -102,7 +102,7 @@ def vqvae_run(seed: int, budget: Budget = VQ_BUDGET, prior_budget: Budget = PRIO
     x = binarised(load_digits("validation")[0])
     with torch.no_grad():
         k = codes_of(vqvae, x)
-        nats = code_nats(prior, k).mean().item()
+        nats = prior_nll(prior, k).mean().item()
         likelihood = bernoulli_log_likelihood(x.flatten(1), vqvae.decode(vqvae.quantiser.codes[k.flatten()]))
     drawn = means_of(vqvae, sample_codes(prior, 2000, torch.Generator().manual_seed(3)))
     return judged(

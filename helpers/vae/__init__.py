@@ -1,37 +1,37 @@
 """VAE: bounds, networks and steps."""
 
 from helpers.vae.bounds import bernoulli_log_likelihood, elbo, gaussian_kl, importance_weighted_bound
-from helpers.vae.code_prior import CodePrior, code_nats, prior_step, sample_codes
+from helpers.vae.code_prior import CodePrior, prior_nll, prior_step, sample_codes
 from helpers.vae.collapse import (
     active_units,
-    falling,
     free_bits,
     information_and_gap,
+    kl_anneal,
     kl_per_dimension,
-    rising,
-    slerp,
+    kl_warmup,
 )
 from helpers.vae.conditional import ConditionalVAE, conditional_vae_step
 from helpers.vae.gradients import (
     best_coefficient,
+    gradient_check,
     gumbel,
     gumbel_softmax,
     leave_one_out,
-    nudge_test,
     pathwise_gradient,
     score_gradient,
 )
-from helpers.vae.iwae import bound_gradients, doubly_gradients, grouped_bound, log_weights, signal_to_noise
+from helpers.vae.interpolation import slerp
+from helpers.vae.iwae import bound_gradients, dreg_gradients, iwae_bound, log_weights, signal_to_noise
 from helpers.vae.networks import VAE, load, save
 from helpers.vae.pixelcnn import PixelVAE, decoder_step, pixel_step
 from helpers.vae.quantiser import (
     Quantiser,
     code_shares,
     dead_codes,
-    follow,
     nearest_code,
     perplexity,
     straight_through,
+    update_codebook_ema,
 )
 from helpers.vae.steps import vae_step
 from helpers.vae.vqvae import VQVAE, codes_of, means_of, vqvae_step
@@ -47,41 +47,41 @@ __all__ = [
     "bernoulli_log_likelihood",
     "best_coefficient",
     "bound_gradients",
-    "code_nats",
     "code_shares",
     "codes_of",
     "conditional_vae_step",
     "dead_codes",
     "decoder_step",
-    "doubly_gradients",
+    "dreg_gradients",
     "elbo",
-    "falling",
-    "follow",
     "free_bits",
     "gaussian_kl",
-    "grouped_bound",
+    "gradient_check",
     "gumbel",
     "gumbel_softmax",
     "importance_weighted_bound",
     "information_and_gap",
+    "iwae_bound",
+    "kl_anneal",
     "kl_per_dimension",
+    "kl_warmup",
     "leave_one_out",
     "load",
     "log_weights",
     "means_of",
     "nearest_code",
-    "nudge_test",
     "pathwise_gradient",
     "perplexity",
     "pixel_step",
+    "prior_nll",
     "prior_step",
-    "rising",
     "sample_codes",
     "save",
     "score_gradient",
     "signal_to_noise",
     "slerp",
     "straight_through",
+    "update_codebook_ema",
     "vae_step",
     "vqvae_step",
 ]

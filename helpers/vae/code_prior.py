@@ -31,14 +31,14 @@ class CodePrior(nn.Module):
         return self.head(self.memory(self.told(k))[0])
 
 
-def code_nats(prior: CodePrior, k: Tensor) -> Tensor:
+def prior_nll(prior: CodePrior, k: Tensor) -> Tensor:
     """−log p(k), codes (B, places) to (B,), in nats, summed over the places."""
     return cross_entropy(prior(k).transpose(1, 2), k, reduction="none").sum(dim=1)
 
 
 def prior_step(prior: CodePrior, optimiser: torch.optim.Optimizer, k: Tensor) -> dict[str, Tensor]:
     """One update of the prior on the mean of −log p(k), k (B, places); returns it, in nats an image."""
-    loss = code_nats(prior, k).mean()
+    loss = prior_nll(prior, k).mean()
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()

@@ -30,7 +30,7 @@ def free_bits(mu: Tensor, log_var: Tensor, floor: float) -> Tensor:
     return kl_per_dimension(mu, log_var).clamp(min=floor).sum()
 
 
-def rising(done: float, until: float = 2 / 3) -> float:
+def kl_warmup(done: float, until: float = 2 / 3) -> float:
     """KL warm-up: β at the fraction `done` of the training, from 0 in a straight line to 1 at `until`, then 1.
 
     Source: Bowman et al. (2016), section 3.1.
@@ -38,7 +38,7 @@ def rising(done: float, until: float = 2 / 3) -> float:
     return min(1.0, done / until)
 
 
-def falling(done: float, top: float = 8.0, until: float = 0.9) -> float:
+def kl_anneal(done: float, top: float = 8.0, until: float = 0.9) -> float:
     """The wrong way round: β from `top` in a straight line down to 1 at `until`, then 1."""
     return max(1.0, top + (1 - top) * done / until)
 
@@ -62,21 +62,3 @@ def information_and_gap(mu: Tensor, log_var: Tensor, eps: Tensor, rows: int = 50
     log_own = -0.5 * (eps.square() + log_var).sum(1) - normaliser
     log_prior = -0.5 * z.square().sum(1) - normaliser
     return (log_own - log_mixture).mean().item(), (log_mixture - log_prior).mean().item()
-
-
-def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
-    """(sin((1 − t)Ω) a + sin(tΩ) b) / sin Ω, Ω the angle between a and b (d,); straight if parallel.
-
-    Raises ValueError where a and b point in opposite directions: no way round is the shortest. Source: Shoemake
-    (1985).
-    """
-    long_a, long_b = a.double(), b.double()  # in float32 a cosine near ±1 leaves the angle half of its digits
-    cosine = (long_a @ long_b / (long_a.norm() * long_b.norm())).clamp(-1, 1)
-    angle = cosine.acos()
-    if angle.sin() < 1e-4:
-        if cosine < 0:
-            raise ValueError(
-                "a and b point in opposite directions: choose a point between, and go in two parts."
-            )
-        return (1 - t) * a + t * b
-    return (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()

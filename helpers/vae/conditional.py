@@ -1,10 +1,13 @@
 """A VAE that is told the label, so that z is left with the handwriting."""
 
+from functools import partial
+from types import SimpleNamespace
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from helpers.vae.bounds import bernoulli_log_likelihood, gaussian_kl
+from helpers.vae.steps import vae_step
 
 
 class ConditionalVAE(nn.Module):
@@ -34,14 +37,7 @@ class ConditionalVAE(nn.Module):
 def conditional_vae_step(
     vae: ConditionalVAE, optimiser: torch.optim.Optimizer, batch: tuple[Tensor, Tensor]
 ) -> dict[str, Tensor]:
-    """One update on −ELBO(x|y), in nats; `batch` is images (B, 1, 28, 28), binarised anew, and labels (B,)."""
+    """`vae_step` on −ELBO(x|y), the labels given; `batch` is images (B, 1, 28, 28), binarised anew, and labels (B,)."""
     x, y = batch
-    x = torch.bernoulli(x)
-    mu, log_var = vae.encode(x, y)
-    z = mu + (log_var / 2).exp() * torch.randn_like(mu)
-    reconstruction = -bernoulli_log_likelihood(x.flatten(1), vae.decode(z, y)).mean()
-    kl = gaussian_kl(mu, log_var).mean()
-    optimiser.zero_grad()
-    (reconstruction + kl).backward()
-    optimiser.step()
-    return {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
+    given = SimpleNamespace(encode=partial(vae.encode, y=y), decode=partial(vae.decode, y=y))
+    return vae_step(given, optimiser, x)

@@ -66,7 +66,7 @@ def gumbel_softmax(logits: Tensor, tau: float, noise: Tensor, hard: bool = False
     return choice - soft.detach() + soft
 
 
-def nudge_test(loss, parameters: list[Tensor], seed: int = 0, h: float = 1e-4) -> tuple[Tensor, Tensor]:
+def gradient_check(loss, parameters: list[Tensor], seed: int = 0, h: float = 1e-4) -> tuple[Tensor, Tensor]:
     """The gradient of `loss()` by autograd, and by moving each number of `parameters` by ±h with the same noise.
 
     Returns two vectors, all parameters flattened. They agree where every way from a parameter to the loss is open;

@@ -18,7 +18,7 @@ def log_weights(model, x: Tensor, mu: Tensor, log_var: Tensor, eps: Tensor) -> T
     return model.log_likelihood(x, z) + model.log_prior(z) - Normal(mu, std).log_prob(z).sum(-1)
 
 
-def grouped_bound(log_w: Tensor, k: int) -> Tensor:
+def iwae_bound(log_w: Tensor, k: int) -> Tensor:
     """The mean over groups of `k` draws of log (1/k) Σ w, (K, B) to (B,), in nats: L_k, estimated from K draws.
 
     With k = 1 it is the ELBO's estimate, with k = K the tightest. From the same draws it cannot fall as k grows to a
@@ -48,7 +48,7 @@ def bound_gradients(
     return torch.cat([in_mu, in_log_var], 1), in_bias
 
 
-def doubly_gradients(model: LinearGaussian, x: Tensor, mu: Tensor, log_var: Tensor, eps: Tensor) -> Tensor:
+def dreg_gradients(model: LinearGaussian, x: Tensor, mu: Tensor, log_var: Tensor, eps: Tensor) -> Tensor:
     """N gradients Σₖ w̃ₖ² (∂ log wₖ/∂zₖ)(∂zₖ/∂φ) in φ = (μ, log σ²), (N, 2d): the same mean, less noise.
 
     w̃ are the weights divided by their sum. Shapes as in `bound_gradients`. Source: Tucker et al. (2019), section 4.

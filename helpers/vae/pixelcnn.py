@@ -22,8 +22,8 @@ class PixelVAE(nn.Module):
         self.latent, self.reach = latent, reach
         self.encoder = nn.Sequential(nn.Linear(784, hidden), nn.SiLU(), nn.Linear(hidden, 2 * latent))
         self.before = nn.Conv2d(1, width, (reach + 1, 2 * reach + 1))
-        self.register_buffer("seen", torch.ones(reach + 1, 2 * reach + 1))
-        self.seen[-1, reach:] = 0  # neither the pixel itself nor what comes after it
+        self.register_buffer("mask", torch.ones(reach + 1, 2 * reach + 1))
+        self.mask[-1, reach:] = 0  # neither the pixel itself nor what comes after it
         self.place = nn.Parameter(torch.zeros(width, 28, 28))
         self.code = nn.Linear(latent, 16 * width, bias=False)
         nn.init.zeros_(self.code.weight)
@@ -38,7 +38,7 @@ class PixelVAE(nn.Module):
     def decode(self, z: Tensor, x: Tensor) -> Tensor:
         """z (B, latent) and the images x (B, 1, 28, 28) to the logits of their pixels, (B, 784)."""
         r = self.reach
-        h = conv2d(pad(x, (r, r, r, 0)), self.before.weight * self.seen, self.before.bias)
+        h = conv2d(pad(x, (r, r, r, 0)), self.before.weight * self.mask, self.before.bias)
         h = h + self.place + interpolate(self.code(z).view(len(z), -1, 4, 4), size=28)
         return (self.pixel(h) + self.ink).flatten(1)
 
@@ -54,7 +54,7 @@ class PixelVAE(nn.Module):
         r, page = self.reach, torch.zeros(len(z), 28 + self.reach, 28 + 2 * self.reach)
         code = interpolate(self.code(z).view(len(z), -1, 4, 4), size=28)
         code = code + self.place + self.before.bias[:, None, None]
-        filters = (self.before.weight * self.seen).flatten(1)
+        filters = (self.before.weight * self.mask).flatten(1)
         for row in range(28):
             for column in range(28):
                 patch = page[:, row : row + r + 1, column : column + 2 * r + 1].flatten(1)

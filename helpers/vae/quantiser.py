@@ -50,7 +50,9 @@ class Quantiser(nn.Module):
 
 
 @torch.no_grad()
-def follow(quantiser: Quantiser, h: Tensor, k: Tensor, decay: float = 0.95, restart: bool = True) -> int:
+def update_codebook_ema(
+    quantiser: Quantiser, h: Tensor, k: Tensor, decay: float = 0.95, restart: bool = True
+) -> int:
     """Move each code to the moving average of its vectors; with `restart`, put dead codes on vectors h at random.
 
     Counts and sums keep `decay` of the past: k-means (k 均值), one batch at a time. Dead is a code with fewer than

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers.vae.bounds import bernoulli_log_likelihood
-from helpers.vae.quantiser import Quantiser, follow, nearest_code
+from helpers.vae.quantiser import Quantiser, nearest_code, update_codebook_ema
 
 
 class VQVAE(nn.Module):
@@ -39,11 +39,11 @@ def vqvae_step(
     vqvae: VQVAE,
     optimiser: torch.optim.Optimizer,
     x: Tensor,
-    averages: bool = True,
+    ema: bool = True,
     restart: bool = True,
     commitment: float = 0.25,
 ) -> dict[str, Tensor]:
-    """One update on −log p(x|z) + c |h − sg(e)|², and of the codes: by `averages` (`follow`), or on |sg(h) − e|².
+    """One update on −log p(x|z) + c |h − sg(e)|², and of the codes: by moving averages (`ema`), or on |sg(h) − e|².
 
     x (B, 1, 28, 28) in [0, 1] is binarised anew; sg stops a gradient, c = `commitment`. Returns −log p(x|z) and
     |h − e|², means over the batch, and the number of codes restarted. Source: van den Oord et al. (2017), eq. 3.
@@ -54,12 +54,12 @@ def vqvae_step(
     reconstruction = -bernoulli_log_likelihood(x.flatten(1), vqvae.decode(z)).mean()
     distance = (h - e.detach()).square().sum() / len(x)
     loss = reconstruction + commitment * distance
-    if not averages:
+    if not ema:
         loss = loss + (h.detach() - e).square().sum() / len(x)
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
-    restarted = follow(vqvae.quantiser, h.detach(), k, restart=restart) if averages else 0
+    restarted = update_codebook_ema(vqvae.quantiser, h.detach(), k, restart=restart) if ema else 0
     return {"reconstruction": reconstruction.detach(), "distance": distance.detach(), "restarted": restarted}
 
 

@@ -7,7 +7,7 @@ import torch
 from ipywidgets import Button, FloatSlider, HBox, Layout
 from torch.distributions import Normal
 
-from helpers.plotting import COLOURS, Picture, Stage, new_figure
+from helpers.plotting import COLOUR_OF, Picture, Stage, new_figure
 from helpers.theory import js, optimal_discriminator, value
 from helpers.widgets.frame import LiveFrame
 
@@ -92,20 +92,22 @@ class DivergenceBench:
     def _set_up(self) -> Stage:
         figure, (plane, scale) = new_figure(1, 2, width=7.4, height=3.2, width_ratios=(5, 1))
         x = self.X
-        plane.plot(x, self.log_p.exp(), color=COLOURS[0], linestyle="-", label="p, the data")
+        plane.plot(x, self.log_p.exp(), color=COLOUR_OF["truth"], linestyle="-", label="p, the data")
         kinds = {
-            "q": (1, "--", "q, the generator"),
-            "D*": (3, ":", "D*, the best"),
-            "D": (2, "-", "D, yours"),
+            "q": ("model", "--", "q, the generator"),
+            "D*": ("best discriminator", ":", "D*, the best"),
+            "D": ("discriminator", "-", "D, yours"),
         }
         self._lines = {
-            name: plane.plot(x, 0 * x, color=COLOURS[colour], linestyle=line, label=label)[0]
-            for name, (colour, line, label) in kinds.items()
+            name: plane.plot(x, 0 * x, color=COLOUR_OF[role], linestyle=line, label=label)[0]
+            for name, (role, line, label) in kinds.items()
         }
-        (self._lines["knots"],) = plane.plot(self.KNOTS, self.levels, "o", color=COLOURS[2], markersize=6)
+        (self._lines["knots"],) = plane.plot(
+            self.KNOTS, self.levels, "o", color=COLOUR_OF["discriminator"], markersize=6
+        )
         plane.set(xlabel="$x$", ylabel="density, or probability", xlim=(-5, 5), ylim=(-0.02, 1.02))
         self._floor = -3.0
-        (self._bar,) = scale.bar([0], [1], bottom=self._floor, width=0.6, color=COLOURS[2])
+        (self._bar,) = scale.bar([0], [1], bottom=self._floor, width=0.6, color=COLOUR_OF["discriminator"])
         (self._ceiling,) = scale.plot(
             [-0.5, 0.5], [0, 0], color="black", linestyle="-", linewidth=2, label="ceiling"
         )

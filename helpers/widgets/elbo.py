@@ -8,7 +8,7 @@ from ipywidgets import Button, Checkbox, FloatSlider, HBox, Layout
 from torch import Tensor
 from torch.distributions import Normal
 
-from helpers.plotting import COLOURS, Picture, Stage, new_figure
+from helpers.plotting import COLOUR_OF, Picture, Stage, new_figure
 from helpers.theory import LinearGaussian, exact_elbo, kl_to_posterior
 from helpers.widgets.frame import LiveFrame
 
@@ -92,13 +92,19 @@ class ElboBench:
         z, theta = self.Z.numpy(), self.THETAS.numpy()
         codes.plot(z, Normal(0.0, 1.0).log_prob(self.Z).exp(), color="grey", linestyle=":", label="prior")
         flat = 0 * self.Z
-        (self._posterior,) = codes.plot(z, flat, color=COLOURS[0], linestyle="-", label="posterior $p(z|x)$")
-        (self._guess,) = codes.plot(z, flat, color=COLOURS[1], linestyle="--", label="$q(z)$, yours")
+        (self._posterior,) = codes.plot(
+            z, flat, color=COLOUR_OF["truth"], linestyle="-", label="posterior $p(z|x)$"
+        )
+        (self._guess,) = codes.plot(z, flat, color=COLOUR_OF["model"], linestyle="--", label="$q(z)$, yours")
         codes.set(xlabel="$z$", ylabel="density", ylim=(0, 2.1))
         curve.plot(
-            theta, self.evidence(self.THETAS), color=COLOURS[0], linestyle="-", label=r"$\log p_\theta(x)$"
+            theta,
+            self.evidence(self.THETAS),
+            color=COLOUR_OF["truth"],
+            linestyle="-",
+            label=r"$\log p_\theta(x)$",
         )
-        (self._bound,) = curve.plot(theta, 0 * theta, color=COLOURS[1], linestyle="--", label="ELBO")
+        (self._bound,) = curve.plot(theta, 0 * theta, color=COLOUR_OF["model"], linestyle="--", label="ELBO")
         (self._gap,) = curve.plot([0, 0], [0, 0], "o-", color="black", markersize=5, label="gap")
         curve.set(xlabel=r"$\theta$", ylabel="nats", ylim=(-6.5, -1.2))
         codes.legend(loc="upper left", fontsize=8)

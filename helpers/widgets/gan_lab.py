@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,18 +10,19 @@ from torch import Tensor
 
 from helpers.data import Mixture, grid, ring
 from helpers.gan import (
+    PRESETS,
     PointDiscriminator,
     PointGenerator,
+    discriminator_loss,
     discriminator_step,
     generator_step,
     hinge_discriminator,
     hinge_generator,
-    minimax,
     non_saturating,
+    saturating,
 )
-from helpers.gan.losses import discriminator_loss
 from helpers.metrics import js_from_samples, mode_coverage
-from helpers.plotting import COLOURS, Picture, Stage, new_figure
+from helpers.plotting import COLOUR_OF, Picture, Stage, new_figure
 from helpers.widgets.frame import LiveFrame
 
 REACH = 3.0  # of the plane that is drawn
@@ -37,25 +37,8 @@ DATA: dict[str, Callable[[], Mixture]] = {
 }
 LOSSES = {
     "non-saturating": (discriminator_loss, non_saturating),
-    "minimax": (discriminator_loss, minimax),
+    "saturating": (discriminator_loss, saturating),
     "hinge": (hinge_discriminator, hinge_generator),
-}
-
-
-@dataclass(frozen=True)
-class Preset:
-    """Settings of a game: Adam's two rates and its β₁, and how many D steps come before a G step."""
-
-    g_rate: float
-    d_rate: float
-    momentum: float
-    d_steps: int
-
-
-PRESETS = {
-    "recommended": Preset(3e-3, 3e-3, 0.0, 1),
-    "collapses": Preset(1e-3, 1e-2, 0.5, 3),
-    "oscillates": Preset(3e-3, 3e-4, 0.0, 1),
 }
 
 
@@ -70,7 +53,7 @@ class GanLab:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.generator, self.discriminator = PointGenerator().float(), PointDiscriminator().float()
-        betas = (self.preset.momentum, 0.9)
+        betas = (self.preset.beta1, 0.9)
         self.g_optimiser = torch.optim.Adam(self.generator.parameters(), self.preset.g_rate, betas)
         self.d_optimiser = torch.optim.Adam(self.discriminator.parameters(), self.preset.d_rate, betas)
         self.rounds = 0
@@ -163,18 +146,18 @@ class GanLab:
         blank = np.full((48, 48), 0.5)
         self._heat = plane.imshow(blank, cmap="PuOr", vmin=0, vmax=1, extent=extent, interpolation="bilinear")
         (points,) = plane.plot(
-            *self._shown_real.T.numpy(), "o", color="black", markersize=2, alpha=0.5, label="data"
+            *self._shown_real.T.numpy(), "o", color=COLOUR_OF["data"], markersize=2, alpha=0.5, label="data"
         )
-        (self._fake,) = plane.plot([], [], "o", color=COLOURS[1], markersize=3, label="fakes")
+        (self._fake,) = plane.plot([], [], "o", color=COLOUR_OF["fake"], markersize=3, label="fakes")
         self._arrows = plane.quiver(
-            *np.zeros((4, 60)), angles="xy", scale_units="xy", scale=1, width=0.003, color=COLOURS[1]
+            *np.zeros((4, 60)), angles="xy", scale_units="xy", scale=1, width=0.003, color=COLOUR_OF["fake"]
         )
         plane.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH), xlabel="$x_1$", ylabel="$x_2$")
         plane.set_title("violet: D says real, brown: fake", fontsize=9)
-        styles = {"D": (0, "-", "loss of D"), "G": (1, "--", "loss of G"), "JS": (2, "-.", "JS estimate")}
+        styles = {"D": ("loss of D", "-"), "G": ("loss of G", "--"), "JS": ("JS estimate", "-.")}
         self._lines = {
-            name: curves.plot([], [], color=COLOURS[colour], linestyle=line, label=label)[0]
-            for name, (colour, line, label) in styles.items()
+            name: curves.plot([], [], color=COLOUR_OF[label], linestyle=line, label=label)[0]
+            for name, (label, line) in styles.items()
         }
         curves.axhline(self.null, color="black", linestyle=":", linewidth=1.2, label="its null level")
         curves.set(

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 from helpers import plotting
-from helpers.plotting import SHARPNESS, Picture
-from helpers.vae.collapse import slerp
+from helpers.plotting import COLOUR_OF, SHARPNESS, Picture
+from helpers.vae import slerp
 from helpers.widgets.frame import LiveFrame
 
 REACH = 3.0  # the explorer goes from -3 to 3: a standard normal leaves 0.3 % outside
@@ -73,7 +73,8 @@ class Sheet:
         left, right, bottom, top = self.extent
         across = SHARPNESS * (self.corner[0] + (x - left) / (right - left) * self.wide)
         down = SHARPNESS * (self.corner[1] + (top - y) / (top - bottom) * self.high)
-        ImageDraw.Draw(page).circle((across, down), 18 * SHARPNESS, outline="#D55E00", width=3 * SHARPNESS)
+        colour = COLOUR_OF["chosen"]
+        ImageDraw.Draw(page).circle((across, down), 18 * SHARPNESS, outline=colour, width=3 * SHARPNESS)
         return plotting.encode(np.asarray(page), alt)
 
 

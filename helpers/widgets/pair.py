@@ -7,7 +7,7 @@ import torch
 from ipywidgets import FloatSlider, HBox, Layout
 from torch.distributions import Normal
 
-from helpers.plotting import COLOURS, Picture, Stage, new_figure
+from helpers.plotting import COLOUR_OF, Picture, Stage, new_figure
 from helpers.theory import js
 from helpers.widgets.frame import LiveFrame
 
@@ -74,18 +74,16 @@ class PairBench:
         figure, (plane, scale) = new_figure(1, 2, width=7.4, height=3.2)
         x, means = self.X, self.MEANS
         self._bells = {
-            name: plane.plot(x, 0 * x, color=COLOURS[number], linestyle=line, label=f"${name}$")[0]
-            for name, number, line in (("p", 0, "-"), ("q", 1, "--"))
+            name: plane.plot(x, 0 * x, color=COLOUR_OF[role], linestyle=line, label=f"${name}$")[0]
+            for name, role, line in (("p", "truth", "-"), ("q", "model", "--"))
         }
         plane.set(xlabel="$x$", ylabel="density", xlim=(-6, 6), ylim=(0, 1.4))
-        kinds = {"KL(p‖q)": (3, "-."), "KL(q‖p)": (4, (0, (5, 1, 1, 1, 1, 1))), "JS(p, q)": (2, "-")}
+        kinds = {"KL(p‖q)": "-.", "KL(q‖p)": (0, (5, 1, 1, 1, 1, 1)), "JS(p, q)": "-"}
         self._curves, self._dots = {}, {}
-        for name, (colour, line) in kinds.items():
-            look = {"color": COLOURS[colour], "linestyle": line}
-            (self._curves[name],) = scale.plot(means, 0 * means, label=name, **look)
-            (self._dots[name],) = scale.plot(
-                [0], [0], "o", color=COLOURS[colour], markersize=7, clip_on=False
-            )
+        for name, line in kinds.items():
+            colour = COLOUR_OF[name]
+            (self._curves[name],) = scale.plot(means, 0 * means, color=colour, linestyle=line, label=name)
+            (self._dots[name],) = scale.plot([0], [0], "o", color=colour, markersize=7, clip_on=False)
         scale.axhline(log(2), color="black", linestyle=":", linewidth=1, label="log 2")
         scale.set(xlabel="mean of $q$", ylabel="nats", xlim=(-REACH, REACH), ylim=(0, TOP))
         figure.legend(loc="outside upper left", ncols=6)

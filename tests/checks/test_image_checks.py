@@ -8,7 +8,7 @@ from torch.nn.functional import one_hot
 
 from helpers.checks import check_average_update, check_conditional_input
 from helpers.checks import images as checks
-from helpers.gan import update_average
+from helpers.gan import update_ema
 
 # A: a label beside an image
 
@@ -213,7 +213,7 @@ def layer_by_layer_with_a_blend(average, model, decay):
 
 AVERAGE_RIGHT = [
     layer_by_layer_with_a_blend,
-    update_average,
+    update_ema,
     by_multiplying,
     by_data,
     by_state,

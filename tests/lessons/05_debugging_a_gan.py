@@ -268,14 +268,14 @@ def rebound(average, generator, t):
 
 
 def moved(rule):
-    """`follow` that writes `rule(mean, weight, t)` into the average."""
+    """`update_ema` that writes `rule(mean, weight, t)` into the average."""
 
     @torch.no_grad()
-    def follow(average, generator, t):
+    def update_ema(average, generator, t):
         for mean, weight in zip(average.parameters(), generator.parameters(), strict=True):
             mean.copy_(rule(mean, weight, t))
 
-    return follow
+    return update_ema
 
 
 def by_data(average, generator, t):
@@ -401,7 +401,7 @@ RIGHT = {
         "D frozen meanwhile": frozen_loss,
         "logaddexp": lambda G, D, z: torch.logaddexp(torch.zeros(()), -D(G(z))).sum() / len(z),
     },
-    "follow": {
+    "update_ema": {
         "copied": moved(lambda mean, weight, t: decay_at(t) * mean + (1 - decay_at(t)) * weight),
         "data": by_data,
         "state": by_state,
@@ -545,7 +545,7 @@ WRONG = {
         "eval": (in_eval, "mode"),
         "backward inside": (backward_inside, "backward"),
     },
-    "follow": {
+    "update_ema": {
         "the fault": (rebound, "has not moved"),
         "a copy of the average": (of_a_copy, "has not moved"),
         "exchanged": (

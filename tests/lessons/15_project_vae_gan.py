@@ -364,7 +364,7 @@ VAE_WRONG = {
     "no graph": (summed(lambda r, kl, n, s: (r + kl).detach()), "does not reach the encoder"),
 }
 
-# --- M3: the wires -----------------------------------------------------------------------------------------------
+# --- M3: the losses ----------------------------------------------------------------------------------------------
 
 PLAYERS = ("encoder", "decoder", "discriminator")
 
@@ -403,7 +403,7 @@ G = {"decoder": lambda t, g: g * t["feat"] + t["fool"]}
 D = {"discriminator": lambda t, g: t["real"] + t["help"]}
 
 
-def wired(**losses):
+def step_with(**losses):
     """A step in which some networks lower another loss(terms, gamma), the others their own."""
     losses = E | G | D | losses
 
@@ -526,14 +526,14 @@ def left_frozen(*inputs):
 
 
 def by_hand(*inputs):
-    wired()(*inputs)
+    step_with()(*inputs)
     with torch.no_grad():
         for weight in inputs[2].parameters():
             weight.clamp_(-0.05, 0.05)
 
 
 def changed_batch(*inputs):
-    wired()(*inputs)
+    step_with()(*inputs)
     inputs[4].clamp_(-0.5, 0.5)
 
 
@@ -542,7 +542,7 @@ def encoder_forgotten(encoder, decoder, discriminator, optimisers, *inputs):
         def step(self):
             pass
 
-    wired()(encoder, decoder, discriminator, optimisers | {"encoder": Rest()}, *inputs)
+    step_with()(encoder, decoder, discriminator, optimisers | {"encoder": Rest()}, *inputs)
 
 
 def stepping_too_early(encoder, decoder, discriminator, optimisers, real, eps, z, gamma, deviation):
@@ -555,103 +555,106 @@ def stepping_too_early(encoder, decoder, discriminator, optimisers, real, eps, z
         optimisers[name].step()
 
 
-WIRES_RIGHT = {
-    "autograd.grad": wired(),
+STEP_RIGHT = {
+    "autograd.grad": step_with(),
     "one after another": one_after_another,
     "frozen and thawed": with_frozen,
-    "D's terms apart": wired(discriminator=lambda t, g: t["real"] + 0.5 * t["again"] + 0.5 * t["free"]),
+    "D's terms apart": step_with(discriminator=lambda t, g: t["real"] + 0.5 * t["again"] + 0.5 * t["free"]),
 }
-WIRES_WRONG = {
+STEP_WRONG = {
     # the encoder
     "game to the encoder": (
-        wired(encoder=lambda t, g: t["kl"] + t["feat"] + t["fool"]),
+        step_with(encoder=lambda t, g: t["kl"] + t["feat"] + t["fool"]),
         "encoder receives the game as well",
     ),
     "verdict to the encoder": (
-        wired(encoder=lambda t, g: t["kl"] + t["feat"] + t["fool again"] / 2),
+        step_with(encoder=lambda t, g: t["kl"] + t["feat"] + t["fool again"] / 2),
         "encoder receives the game as well",
     ),
     "decoder's loss to the encoder": (
-        wired(encoder=lambda t, g: t["kl"] + g * t["feat"] + t["fool"]),
+        step_with(encoder=lambda t, g: t["kl"] + g * t["feat"] + t["fool"]),
         "the decoder's whole loss",
     ),
-    "flowchart": (wired(encoder=lambda t, g: t["fool"]), "article's flowchart"),
+    "flowchart": (step_with(encoder=lambda t, g: t["fool"]), "article's flowchart"),
     "γ to the encoder": (
-        wired(encoder=lambda t, g: t["kl"] + g * t["feat"]),
+        step_with(encoder=lambda t, g: t["kl"] + g * t["feat"]),
         "balances the losses of another",
     ),
-    "γ on the KL": (wired(encoder=lambda t, g: g * t["kl"] + t["feat"]), "γ on its KL"),
-    "no KL": (wired(encoder=lambda t, g: t["feat"]), "no KL"),
-    "KL turned": (wired(encoder=lambda t, g: t["feat"] - t["kl"]), "wrong sign at its KL"),
-    "mean KL": (wired(encoder=lambda t, g: t["kl mean"] + t["feat"]), "mean of the KL"),
-    "mean features": (wired(encoder=lambda t, g: t["kl"] + t["feat mean"]), "mean over the features"),
-    "no σ": (wired(encoder=lambda t, g: t["kl"] + t["no width"]), "no σ_f"),
-    "no half": (wired(encoder=lambda t, g: t["kl"] + 2 * t["feat"]), "½ of the feature loss"),
-    "no noise": (wired(encoder=lambda t, g: t["kl"] + t["code mean"]), "noise is not used"),
-    "pixels to the encoder": (wired(encoder=lambda t, g: t["kl"] + t["pixels"]), "pixel by pixel"),
+    "γ on the KL": (step_with(encoder=lambda t, g: g * t["kl"] + t["feat"]), "γ on its KL"),
+    "no KL": (step_with(encoder=lambda t, g: t["feat"]), "no KL"),
+    "KL turned": (step_with(encoder=lambda t, g: t["feat"] - t["kl"]), "wrong sign at its KL"),
+    "mean KL": (step_with(encoder=lambda t, g: t["kl mean"] + t["feat"]), "mean of the KL"),
+    "mean features": (step_with(encoder=lambda t, g: t["kl"] + t["feat mean"]), "mean over the features"),
+    "no σ": (step_with(encoder=lambda t, g: t["kl"] + t["no width"]), "no σ_f"),
+    "no half": (step_with(encoder=lambda t, g: t["kl"] + 2 * t["feat"]), "½ of the feature loss"),
+    "no noise": (step_with(encoder=lambda t, g: t["kl"] + t["code mean"]), "noise is not used"),
+    "pixels to the encoder": (step_with(encoder=lambda t, g: t["kl"] + t["pixels"]), "pixel by pixel"),
     "code detached": (detached_code_step, "only the KL"),
     "encoder forgotten": (encoder_forgotten, "made 0 steps"),
     # the decoder
-    "no γ": (wired(decoder=lambda t, g: t["feat"] + t["fool"]), "no γ"),
-    "γ on the game": (wired(decoder=lambda t, g: t["feat"] + g * t["fool"]), "γ on the game"),
-    "no game": (wired(decoder=lambda t, g: g * t["feat"]), "nobody asks it to fool D"),
-    "no features": (wired(decoder=lambda t, g: t["fool"]), "no feature loss"),
+    "no γ": (step_with(decoder=lambda t, g: t["feat"] + t["fool"]), "no γ"),
+    "γ on the game": (step_with(decoder=lambda t, g: t["feat"] + g * t["fool"]), "γ on the game"),
+    "no game": (step_with(decoder=lambda t, g: g * t["feat"]), "nobody asks it to fool D"),
+    "no features": (step_with(decoder=lambda t, g: t["fool"]), "no feature loss"),
     "decoder without prior": (
-        wired(decoder=lambda t, g: g * t["feat"] + t["fool again"]),
+        step_with(decoder=lambda t, g: g * t["feat"] + t["fool again"]),
         "codes from the prior",
     ),
     "decoder without reconstructions": (
-        wired(decoder=lambda t, g: g * t["feat"] + t["fool free"]),
+        step_with(decoder=lambda t, g: g * t["feat"] + t["fool free"]),
         "never plays with the reconstructions",
     ),
     "decoder sums": (
-        wired(decoder=lambda t, g: g * t["feat"] + 2 * t["fool"]),
+        step_with(decoder=lambda t, g: g * t["feat"] + 2 * t["fool"]),
         "decoder sums over both kinds",
     ),
-    "decoder helps D": (wired(decoder=lambda t, g: g * t["feat"] + t["help"]), "called fake"),
-    "decoder turned": (wired(decoder=lambda t, g: g * t["feat"] - t["fool"]), "D's wish"),
-    "minimax": (wired(decoder=lambda t, g: g * t["feat"] - t["help"]), "minimax"),
+    "decoder helps D": (step_with(decoder=lambda t, g: g * t["feat"] + t["help"]), "called fake"),
+    "decoder turned": (step_with(decoder=lambda t, g: g * t["feat"] - t["fool"]), "D's wish"),
+    "minimax": (step_with(decoder=lambda t, g: g * t["feat"] - t["help"]), "minimax"),
     "non-saturating": (
-        wired(decoder=lambda t, g: g * t["feat"] + t["soft"]),
+        step_with(decoder=lambda t, g: g * t["feat"] + t["soft"]),
         "non-saturating game of notebook 04",
     ),
-    "pixels to the decoder": (wired(decoder=lambda t, g: g * t["pixels"] + t["fool"]), "pixel by pixel"),
-    "features of samples": (wired(decoder=lambda t, g: g * t["feat free"] + t["fool"]), "no pairs"),
+    "pixels to the decoder": (step_with(decoder=lambda t, g: g * t["pixels"] + t["fool"]), "pixel by pixel"),
+    "features of samples": (step_with(decoder=lambda t, g: g * t["feat free"] + t["fool"]), "no pairs"),
     "D's loss to the decoder": (
-        wired(decoder=lambda t, g: g * t["feat"] + t["fool"] + t["help"]),
+        step_with(decoder=lambda t, g: g * t["feat"] + t["fool"] + t["help"]),
         "also receives D's loss",
     ),
     # the discriminator
     "features to D": (
-        wired(discriminator=lambda t, g: t["real"] + t["help"] + t["feat"]),
+        step_with(discriminator=lambda t, g: t["real"] + t["help"] + t["feat"]),
         "make all features alike",
     ),
-    "γ features to D": (wired(discriminator=lambda t, g: t["real"] + t["help"] + g * t["feat"]), "times γ"),
+    "γ features to D": (
+        step_with(discriminator=lambda t, g: t["real"] + t["help"] + g * t["feat"]),
+        "times γ",
+    ),
     "decoder's loss to D": (
-        wired(discriminator=lambda t, g: t["real"] + t["help"] + g * t["feat"] + t["fool"]),
+        step_with(discriminator=lambda t, g: t["real"] + t["help"] + g * t["feat"] + t["fool"]),
         "receives the decoder's loss as well",
     ),
     "fooling to D": (
-        wired(discriminator=lambda t, g: t["real"] + t["help"] + t["fool"]),
+        step_with(discriminator=lambda t, g: t["real"] + t["help"] + t["fool"]),
         "wish to call fakes real",
     ),
-    "D without prior": (wired(discriminator=lambda t, g: t["real"] + t["again"]), "never sees samples"),
+    "D without prior": (step_with(discriminator=lambda t, g: t["real"] + t["again"]), "never sees samples"),
     "D without reconstructions": (
-        wired(discriminator=lambda t, g: t["real"] + t["free"]),
+        step_with(discriminator=lambda t, g: t["real"] + t["free"]),
         "never sees reconstructions",
     ),
-    "D without real": (wired(discriminator=lambda t, g: t["help"]), "no real pictures"),
-    "D without fakes": (wired(discriminator=lambda t, g: t["real"]), "sees no fakes"),
+    "D without real": (step_with(discriminator=lambda t, g: t["help"]), "no real pictures"),
+    "D without fakes": (step_with(discriminator=lambda t, g: t["real"]), "sees no fakes"),
     "D sums": (
-        wired(discriminator=lambda t, g: t["real"] + 2 * t["help"]),
+        step_with(discriminator=lambda t, g: t["real"] + 2 * t["help"]),
         "discriminator sums over both kinds",
     ),
     "reconstructions are real": (
-        wired(discriminator=lambda t, g: t["real"] + t["again real"] + t["free"]),
+        step_with(discriminator=lambda t, g: t["real"] + t["again real"] + t["free"]),
         "discriminator",
     ),
-    "cross-entropy": (wired(discriminator=lambda t, g: t["log"]), "cross-entropy"),
-    "D turned": (wired(discriminator=lambda t, g: -t["real"] - t["help"]), "trained to be fooled"),
+    "cross-entropy": (step_with(discriminator=lambda t, g: t["log"]), "cross-entropy"),
+    "D turned": (step_with(discriminator=lambda t, g: -t["real"] - t["help"]), "trained to be fooled"),
     # how it is done
     "three times backward": (backward_everything(), "encoder receives all three losses"),
     "backward, the encoder cleared": (
@@ -730,13 +733,13 @@ RIGHT = {
     "sharpness_ratio": SHARP_RIGHT,
     "true_to_form": FORM_RIGHT,
     "vae_loss": VAE_RIGHT,
-    "hybrid_step": WIRES_RIGHT,
+    "vae_gan_step": STEP_RIGHT,
     "paired": PAIRED_RIGHT,
 }
 WRONG = {
     "sharpness_ratio": SHARP_WRONG,
     "true_to_form": FORM_WRONG,
     "vae_loss": VAE_WRONG,
-    "hybrid_step": WIRES_WRONG,
+    "vae_gan_step": STEP_WRONG,
     "paired": PAIRED_WRONG,
 }

@@ -6,13 +6,13 @@ import torch
 from torch import nn
 
 
-def average_of(model: nn.Module) -> nn.Module:
+def ema_copy(model: nn.Module) -> nn.Module:
     """A copy of `model` that holds its running average and asks for no gradients."""
     return copy.deepcopy(model).requires_grad_(False)
 
 
 @torch.no_grad()
-def update_average(average: nn.Module, model: nn.Module, decay: float = 0.995) -> None:
+def update_ema(average: nn.Module, model: nn.Module, decay: float = 0.995) -> None:
     """θ̄ ← decay · θ̄ + (1 − decay) · θ for every parameter; buffers (running statistics) are copied.
 
     Source: Karras et al. (2018), appendix A.1; Yazıcı et al. (2019).
@@ -24,7 +24,7 @@ def update_average(average: nn.Module, model: nn.Module, decay: float = 0.995) -
 
 
 @torch.no_grad()
-def refresh_statistics(generator: nn.Module, latent: int, batches: int = 20, size: int = 200) -> None:
+def update_bn(generator: nn.Module, latent: int, batches: int = 20, size: int = 200) -> None:
     """Estimate the batch-norm statistics anew, as plain averages over `batches` of noise.
 
     The averaged weights never met the running statistics of the trained ones. Noise comes from a generator of its

@@ -30,8 +30,8 @@ class Encoder(nn.Module):
         return mu, log_var
 
 
-def look(discriminator: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
-    """What D's last hidden layer says, f(x) (B, features), and D's logits (B,), of images (B, 1, 28, 28)."""
+def features_and_logits(discriminator: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    """D's last hidden layer, f(x) (B, features), and its logits (B,), of images (B, 1, 28, 28)."""
     features = discriminator.net[:-1](images)
     return features, discriminator.net[-1](features).squeeze(1)
 
@@ -41,7 +41,7 @@ def half_square(a: Tensor, b: Tensor) -> Tensor:
     return (a - b).square().flatten(1).sum(dim=1) / 2
 
 
-def pixel_vae_step(
+def gaussian_vae_step(
     encoder: nn.Module,
     decoder: nn.Module,
     optimiser: torch.optim.Optimizer,
@@ -65,7 +65,7 @@ def pixel_vae_step(
     return {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
 
 
-def hybrid_terms(
+def vae_gan_terms(
     encoder: nn.Module,
     decoder: nn.Module,
     discriminator: nn.Module,
@@ -75,7 +75,7 @@ def hybrid_terms(
 ) -> dict[str, Tensor]:
     """The eight terms from which a VAE, a GAN and a VAE-GAN are made, each the mean over its images, in nats.
 
-    With x̂ = decoder(μ + σ ε), x_p = decoder(z), and f the features of `look`: `kl` = KL(q(z|x) ‖ p(z)); `pixels` =
+    With x̂ = decoder(μ + σ ε), x_p = decoder(z), and f of `features_and_logits`: `kl` = KL(q(z|x) ‖ p(z)); `pixels` =
     ½ |x − x̂|²; `features` = ½ |f(x) − f(x̂)|²; `fool_again` = −log D(x̂); `fool_sample` = −log D(x_p); `real` =
     −log D(x); `again` = −log(1 − D(x̂)); `sample` = −log(1 − D(x_p)). real (B, 1, 28, 28) in [−1, 1], ε and z
     (B, latent); without z the two terms of x_p are left out. Source: after Larsen et al. (2016).
@@ -83,7 +83,7 @@ def hybrid_terms(
     mu, log_var = encoder(real)
     code = mu + (log_var / 2).exp() * eps
     fake = decoder(code if z is None else torch.cat([code, z]))
-    features, logits = look(discriminator, torch.cat([real, fake]))
+    features, logits = features_and_logits(discriminator, torch.cat([real, fake]))
     n = len(real)
     again = fake[:n]
     terms = {
@@ -100,10 +100,10 @@ def hybrid_terms(
     return terms
 
 
-def vae_gan_wires(
+def vae_gan_loss_weights(
     gamma: float = 0.1, deviation: float = 1.0, beta: float = 1.0
 ) -> dict[str, dict[str, float]]:
-    """Which terms reach which network of a VAE-GAN, with which weights: a dict for each network.
+    """The weight of each term in the loss of each network of a VAE-GAN: a dict for each network, without the zeros.
 
     Encoder: β · KL + features/σ². Decoder: γ · features/σ² + the game. Discriminator: the game. Both kinds of fakes are
     averaged, so that real and fake weigh the same. Source: Larsen et al. (2016), algorithm 1, with −log D for the
@@ -117,28 +117,28 @@ def vae_gan_wires(
     }
 
 
-def wired_step(
+def vae_gan_step(
     networks: dict[str, nn.Module],
     optimisers: dict[str, torch.optim.Optimizer],
     real: Tensor,
-    wires: dict[str, dict[str, float]],
+    loss_weights: dict[str, dict[str, float]],
     eps: Tensor | None = None,
     z: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """One update of each network in `wires`, along the gradient of its own weighted sum of terms and of nothing else.
+    """One update of each network in `loss_weights`, along the gradient of its own weighted sum and of nothing else.
 
     `networks` holds encoder, decoder and discriminator in this order. All gradients are taken at the weights before the
-    update. ε and z (B, latent) are drawn when not given; z only where a term of it is wired. Returns the terms.
+    update. ε and z (B, latent) are drawn when not given; z only where a term of it counts. Returns the terms.
     """
     shape = len(real), networks["decoder"].latent
     eps = torch.randn(shape) if eps is None else eps
-    if z is None and any(name.endswith("sample") for weights in wires.values() for name in weights):
+    if z is None and any(name.endswith("sample") for weights in loss_weights.values() for name in weights):
         z = torch.randn(shape)
-    terms = hybrid_terms(*networks.values(), real, eps, z)
-    for name, weights in wires.items():
+    terms = vae_gan_terms(*networks.values(), real, eps, z)
+    for name, weights in loss_weights.items():
         loss = sum(weight * terms[term] for term, weight in weights.items())
         optimisers[name].zero_grad()
         loss.backward(inputs=list(networks[name].parameters()), retain_graph=True)
-    for name in wires:
+    for name in loss_weights:
         optimisers[name].step()
     return {name: value.detach() for name, value in terms.items()}
