@@ -9,7 +9,7 @@ from helpers.feedback.explain import choices
 from helpers.feedback.moves import SAID
 
 STEP = Moves(("net",), lambda made: {"optimiser": made["net"]}, returned="loss")
-BOTH = {"trains": ("net", "other"), "given": lambda made: {"optimiser": tuple(made.values())}}
+BOTH = Moves(("net", "other"), lambda made: {"optimiser": tuple(made.values())}, optimiser=Recorder)
 
 
 def case(batch=4):
@@ -22,27 +22,33 @@ def loss_of(c):
     return c.net(c.other(c.x)).square().mean()
 
 
-def step(c):
+def step(c, then=lambda c: None):
     loss = loss_of(c)
     c.optimiser.zero_grad()
     loss.backward()
     c.optimiser.step()
+    then(c)
     return loss
 
 
-def flat(gradients):
-    return torch.cat([each.flatten() for each in gradients]).double()
+def gradient(c, network):
+    found = torch.autograd.grad(loss_of(c), list(network.parameters()))
+    return torch.cat([each.flatten() for each in found]).double()
 
 
-def test_moves_are_those_of_gradient_descent():
+def tensors(c):
+    return [each.clone() for each in (c.x, *c.net.state_dict().values(), *c.other.state_dict().values())]
+
+
+def test_moves_are_those_of_gradient_descent_and_the_case_stays_as_it_was():
     c = case()
-    did = STEP(step, c)
-    right = -0.1 * flat(torch.autograd.grad(loss_of(c), list(c.net.parameters())))
+    kept, glance, did = tensors(c), STEP.glance(step, c), STEP(step, c)
     assert list(did) == list(STEP.results) == ["moves", "net 1", "net 2"]
-    torch.testing.assert_close(did["net 1"], right)
-    torch.testing.assert_close(did["moves"], right)
-    assert not torch.allclose(did["net 2"], right)
+    for moves in (glance, did["moves"], did["net 1"], STEP.glance(step, c)):
+        torch.testing.assert_close(moves, -0.1 * gradient(c, c.net))
+    assert not torch.allclose(did["net 2"], did["net 1"])
     torch.testing.assert_close(did.returned[0], loss_of(c).double().detach())
+    assert all(map(torch.equal, kept[:3], tensors(c)[:3])) and c.net.weight.grad is None
 
 
 def test_recorders_find_the_gradients_of_all_whatever_the_order():
@@ -53,13 +59,12 @@ def test_recorders_find_the_gradients_of_all_whatever_the_order():
         for k in order:
             c.optimiser[k].step()
 
-    c, observe = case(), Moves(**BOTH, optimiser=Recorder)
-    did, again = observe(lambda c: wired(c, (0, 1)), c), observe(lambda c: wired(c, (1, 0)), c)
-    for name in ("net", "other"):
-        right = flat(torch.autograd.grad(loss_of(c), list(c[name].parameters())))
-        for each in (did, again):
-            torch.testing.assert_close(each[f"{name} 1"], right)
-            torch.testing.assert_close(each[f"{name} 2"], right)
+    c = case()
+    for order in ((0, 1), (1, 0)):
+        did = BOTH(lambda c, order=order: wired(c, order), c)
+        for name in ("net", "other"):
+            torch.testing.assert_close(did[f"{name} 1"], gradient(c, c[name]))
+            torch.testing.assert_close(did[f"{name} 2"], gradient(c, c[name]))
 
 
 def test_a_recorder_spoils_a_graph_as_a_real_optimiser_would():
@@ -70,46 +75,20 @@ def test_a_recorder_spoils_a_graph_as_a_real_optimiser_would():
         loss.backward()
 
     with pytest.raises(RuntimeError, match="inplace"):
-        Moves(**BOTH, optimiser=Recorder)(steps_between, case())
-
-
-def test_a_case_stays_as_it_was_and_a_glance_repeats_itself():
-    c = case()
-    kept = [each.clone() for each in (c.x, *c.net.state_dict().values(), *c.other.state_dict().values())]
-    first = STEP.glance(step, c)
-    did = STEP(step, c)
-    torch.testing.assert_close(first, did["moves"])
-    torch.testing.assert_close(first, STEP.glance(step, c))
-    now = (c.x, *c.net.state_dict().values(), *c.other.state_dict().values())
-    assert all(map(torch.equal, kept, now))
-    assert all(each.grad is None for each in c.net.parameters())
+        BOTH(steps_between, case())
 
 
 def test_stale_gradients_are_there_when_the_first_call_begins():
-    stale = Moves(STEP.trains, STEP.given, stale=("net",))
-    did = stale(lambda c: c.optimiser.step(), case())
+    did = Moves(STEP.trains, STEP.given, stale=("net",))(lambda c: c.optimiser.step(), case())
     assert did["net 1"].all() and not did.has("gradients")
 
 
-def but(change):
-    def changed(c):
-        loss = step(c)
-        change(c)
-        return loss
-
-    return changed
-
-
-def move(parameter):
-    parameter.data += 1
-
-
 EFFECTS = {
-    "moved": but(lambda c: move(c.other[0].weight)),
-    "by_hand": lambda c: move(c.net.weight) or loss_of(c),
-    "frozen": but(lambda c: c.other.requires_grad_(False)),
-    "eval": but(lambda c: c.other.eval()),
-    "changed": but(lambda c: c.x.add_(1)),
+    "moved": lambda c: step(c, lambda c: c.other[0].weight.data.add_(1)),
+    "by_hand": lambda c: loss_of(c) + 0 * c.net.weight.data.add_(1).sum(),
+    "frozen": lambda c: step(c, lambda c: c.other.requires_grad_(False)),
+    "eval": lambda c: step(c, lambda c: c.other.eval()),
+    "changed": lambda c: step(c, lambda c: c.x.add_(1)),
 }
 
 
@@ -118,39 +97,36 @@ def test_effects_are_told(effect):
     with pytest.raises(Mistake) as told:
         STEP(EFFECTS[effect], case())
     assert told.value.feedback.kind == SAID[effect][0]
-    did = Moves(STEP.trains, STEP.given, later=tuple(SAID))(EFFECTS[effect], case())
-    assert did.has(effect)
+    assert Moves(STEP.trains, STEP.given, later=tuple(SAID))(EFFECTS[effect], case()).has(effect)
 
 
 def test_other_effects_are_kept():
-    did = STEP(but(lambda c: c.optimiser.step()), case())
-    assert did.effects == {(w, n) for w in ("reached", "gradients") for n in ("net", "other")} | {
-        ("steps_many", "net")
-    }
+    did = STEP(lambda c: step(c, lambda c: c.optimiser.step()), case())
+    left = {(word, name) for word in ("reached", "gradients") for name in ("net", "other")}
+    assert did.effects == {*left, ("steps_many", "net")}
     assert STEP(loss_of, case()).effects == {("steps_missing", "net")}
 
 
-def test_what_is_left_is_told_if_a_later_call_stops():
-    frozen = Moves(STEP.trains, STEP.given, later=("frozen",))
-
-    def freezes(c):
-        if not c.net.weight.requires_grad:
-            raise Mistake("detached", "")
-        step(c)
-        c.net.requires_grad_(False)
-
-    with pytest.raises(Mistake) as told:
-        frozen(freezes, case())
-    assert told.value.feedback.kind == "left_frozen"
+def freezes(c):
+    if not c.net.weight.requires_grad:
+        raise Mistake("detached", "")
+    return step(c, lambda c: c.net.requires_grad_(False))
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"),
-    [({"loss": float("nan")}, "nan"), (torch.ones(2), "shape"), ({}, "type"), ("1", "type"), ([1.0], "type")],
+    ("call", "kind"),
+    [
+        (freezes, "left_frozen"),
+        (lambda c: len(c.net.register_module("more", nn.Linear(1, 1)) or "loss"), "layers"),
+        (lambda c: {"loss": float("nan")}, "nan"),
+        (lambda c: torch.ones(2), "shape"),
+        (lambda c: {}, "type"),
+        (lambda c: [1.0], "type"),
+    ],
 )
-def test_what_is_returned_is_read(value, kind):
+def test_a_call_that_cannot_be_followed_is_told(call, kind):
     with pytest.raises(Mistake) as told:
-        STEP(lambda c: value, case())
+        Moves(STEP.trains, STEP.given, "loss", later=("frozen",))(call, case())
     assert told.value.feedback.kind == kind
 
 
@@ -159,19 +135,14 @@ def test_the_engine_explains_steps():
     orders = [Row("right", lambda o: o.zero_grad(), ok=True), Row("stale", lambda o: None, "Stale.")]
 
     def compose(c, size, clear):
-        loss = size(loss_of(c))
         clear(c.optimiser)
-        loss.backward()
+        size(loss_of(c)).backward()
         c.optimiser.step()
-        return loss
+        return loss_of(c)
 
     observe = Moves(STEP.trains, STEP.given, returned="loss", stale=("net",))
-    task = Task(
-        "f(net, other, optimiser, x)", lambda: [case(4), case(5)], (sizes, orders), "Good.", observe, compose
-    )
-    assert diagnose(
-        task, lambda net, other, optimiser, x: step(Case(net=net, other=other, optimiser=optimiser, x=x))
-    ).ok
+    task = Task("f(…)", lambda: [case(4), case(5)], (sizes, orders), "Good.", observe, compose)
+    assert diagnose(task, lambda *args: step(Case(zip(case(), args, strict=True)))).ok
     for choice in [*choices(task, 1), *choices(task, 2)]:
         feedback = diagnose(task, lambda *args, c=choice: c(Case(zip(case(), args, strict=True))))
         assert not feedback.ok and all(row.say in feedback.message for row in choice.wrong)
