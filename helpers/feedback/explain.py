@@ -113,9 +113,12 @@ class Trial:
         return self.task.observe(choice or self.choice or self.task.best(), case)
 
     def rights(self) -> Iterator[list[Seen]]:
-        """What each right choice gives on the cases."""
-        for choice in choices(self.task, 0):
-            yield [self.ours(case, choice) for case in self.cases]
+        """What each right choice gives on the cases, computed once."""
+        known = self.__dict__.setdefault("known", [])
+        for i, choice in enumerate(choices(self.task, 0)):
+            if i == len(known):
+                known.append([self.ours(case, choice) for case in self.cases])
+            yield known[i]
 
     def fits(self, case: Case, names: Sequence[str] | None = None) -> bool:
         """Whether the answer agrees with ours on `case`; not where it stops. Raises `Mistake` where it never ends."""
