@@ -33,16 +33,6 @@ def by_independent_distributions(mu, log_var):
     return kl_divergence(q, Independent(Normal(torch.zeros_like(mu), torch.ones_like(mu)), 1))
 
 
-def by_deviations(mu, log_var):
-    sigma = torch.exp(log_var / 2)
-    return (-sigma.log() + (sigma**2 + mu**2) / 2 - 0.5).sum(dim=-1)
-
-
-def by_einsum(mu, log_var):
-    squares = torch.einsum("bd,bd->b", mu, mu)
-    return (squares + torch.einsum("bd->b", log_var.exp() - log_var) - mu.shape[1]) / 2
-
-
 def by_full_gaussians(mu, log_var):
     d = mu.shape[1]
     q = MultivariateNormal(mu, torch.diag_embed(log_var.exp()))
@@ -53,21 +43,6 @@ def by_cross_entropy(mu, log_var):
     q = Normal(mu, (0.5 * log_var).exp())
     cross_entropy = 0.5 * (mu**2 + log_var.exp() + math.log(2 * math.pi))
     return (cross_entropy - q.entropy()).sum(1)
-
-
-def by_determinants(mu, log_var):
-    var = log_var.exp()
-    return 0.5 * (var.sum(1) + (mu * mu).sum(1) - mu.shape[1] - var.log().sum(1))
-
-
-def row_by_row(mu, log_var):
-    rows = []
-    for m, lv in zip(mu, log_var, strict=True):
-        total = 0.0
-        for j in range(len(m)):
-            total = total + 0.5 * (m[j] ** 2 + lv[j].exp() - 1 - lv[j])
-        rows.append(total)
-    return torch.stack(rows)
 
 
 def by_quadrature(mu, log_var):
@@ -88,11 +63,7 @@ class AsAClass:
         return by_the_formula(mu, log_var)
 
     def method(self, mu, log_var):
-        return by_deviations(mu, log_var)
-
-
-def with_a_constant(half, mu, log_var):
-    return half * (mu**2 + log_var.exp() - 1 - log_var).sum(1)
+        return by_cross_entropy(mu, log_var)
 
 
 def with_constants_of_its_own_dtype(mu, log_var):
@@ -147,9 +118,13 @@ def detour(var):
 
 
 KL_RIGHT = [
-    by_the_formula, by_independent_distributions, by_deviations, by_einsum, by_full_gaussians, by_cross_entropy,
-    by_determinants, row_by_row, by_quadrature, shuffled, gaussian_kl,
-    AsAClass(), AsAClass().method, functools.partial(with_a_constant, 0.5),
+    by_the_formula, by_independent_distributions, by_full_gaussians, by_cross_entropy, by_quadrature, shuffled,
+    gaussian_kl, AsAClass(), AsAClass().method,
+    functools.partial(lambda half, mu, lv: 2 * half * by_the_formula(mu, lv), 0.5),
+    summed(lambda mu, lv: -(lv / 2).exp().log() + ((lv / 2).exp() ** 2 + mu**2) / 2 - 0.5),
+    lambda mu, lv: (torch.einsum("bd,bd->b", mu, mu) + torch.einsum("bd->b", lv.exp() - lv) - mu.shape[1]) / 2,
+    lambda mu, lv: 0.5 * (lv.exp().sum(1) + (mu * mu).sum(1) - mu.shape[1] - lv.exp().log().sum(1)),
+    lambda mu, lv: torch.stack([sum(each(*q) for q in zip(*row, strict=True)) for row in zip(mu, lv, strict=True)]),
     lambda mu, lv: kl_divergence(Normal(mu, (lv / 2).exp()), Normal(0.0, 1.0)).sum(-1),
     summed(lambda mu, lv: 0.5 * (torch.expm1(lv) - lv + mu**2)),
     summed(lambda mu, lv: 0.5 * (mu.square() + 1 / torch.exp(-lv) - 1 - lv)),
@@ -264,12 +239,21 @@ def by_the_mean_log_prior(model, x, mu, log_var, eps):
     return (model.log_likelihood(x, z) - normal(mu, log_var, z)).mean(0) + mean_log_prior(model, mu, log_var)
 
 
-def exactly(model, x, mu, log_var, eps):
-    return exact_elbo(model, x, mu, log_var)
+def exactly(*args):
+    return exact_elbo(*args[:4])
 
 
-def by_the_gap(model, x, mu, log_var, eps):
-    return model.log_evidence(x) - kl_to_posterior(model, x, mu, log_var)
+def by_the_gap(*args):
+    return args[0].log_evidence(args[1]) - kl_to_posterior(*args[:4])
+
+
+def one_by_one(*args):
+    return [by_densities(*args[:4], noise[None]) for noise in args[4]]
+
+
+def row_after_row(model, x, mu, log_var, eps):
+    rows = [slice(i, i + 1) for i in range(len(x))]
+    return torch.cat([by_densities(model, x[i], mu[i], log_var[i], eps[:, i]) for i in rows])
 
 
 def by_a_sampled_gap(model, x, mu, log_var, eps):
@@ -297,15 +281,6 @@ def by_own_densities(model, x, mu, log_var, eps):
     return log_x.sum(-1).mean(0) - gaussian_kl(mu, log_var)
 
 
-def sample_by_sample(model, x, mu, log_var, eps):
-    return sum(by_the_closed_kl(model, x, mu, log_var, noise[None]) for noise in eps) / len(eps)
-
-
-def row_after_row(model, x, mu, log_var, eps):
-    rows = [slice(i, i + 1) for i in range(len(x))]
-    return torch.cat([by_densities(model, x[i], mu[i], log_var[i], eps[:, i]) for i in rows])
-
-
 def exact_and_sampled(model, x, mu, log_var, eps):
     """The mean of log p(x|z) exactly, the KL from samples."""
     z = draw(mu, log_var, eps)
@@ -323,20 +298,9 @@ def shuffled_bound(model, x, mu, log_var, eps):
     return by_densities(model, x[order], mu[order], log_var[order], eps[:, order])[order.argsort()]
 
 
-def antithetic(*args):
-    both = [by_the_closed_kl(*args[:4], sign * args[4]) for sign in (1, -1)]
-    return (both[0] + both[1]) / 2
-
-
 def z_takes_the_name_of_mu(model, x, mu, log_var, eps):
     mu = mu + (log_var / 2).exp() * eps
     return (model.log_likelihood(x, mu) - each(mu, log_var).sum(-1)).mean(0)
-
-
-def keeps_the_last(model, x, mu, log_var, eps):
-    for noise in eps:
-        value = by_densities(model, x, mu, log_var, noise[None])
-    return value
 
 
 def changes_the_model(model, x, mu, log_var, eps):
@@ -353,26 +317,24 @@ def squared_errors(model, x, z):
     return (x - z @ model.weight.T - model.bias).square().sum(-1)
 
 
-def with_noise_cubed(mu, lv, eps):
-    return mu + lv.exp() * eps**3
-
-
-def wrong_kl(mu, lv):
-    return (mu.abs() + lv**2).sum(1)
-
-
+noise_cubed, wrong_kl = (
+    (lambda mu, lv, eps: mu + lv.exp() * eps**3),
+    (lambda mu, lv: (mu.abs() + lv**2).sum(1)),
+)
 ELBO_RIGHT = [
     by_the_closed_kl, by_densities, by_the_mean_log_prior, exactly, by_the_gap, by_a_sampled_gap, by_full_densities,
-    by_the_noise, by_own_densities, sample_by_sample, row_after_row, exact_and_sampled, in_double, shuffled_bound,
+    by_the_noise, by_own_densities, exact_and_sampled, in_double, shuffled_bound,
     densities(log_q=lambda mu, lv, z: -mean_entropy(mu, lv)),
     lambda *a: in_double(*a).to(a[1].dtype),
+    lambda *a: sum(one_by_one(*a)) / len(a[4]),
+    row_after_row,
     lambda *a: torch.stack(list(by_densities(*a).unbind())),
     functools.partial(lambda beta, m, x, mu, lv, e: exactly(m, x, mu, lv, e) + (1 - beta) * gaussian_kl(mu, lv), 1.0),
 ]  # fmt: skip
 ELBO_REMARKS = [
     (lambda *a: by_densities(*a[:4], -a[4]), "mirrored", "symmetric"),
     (lambda *a: by_the_closed_kl(*a[:4], -a[4]), "mirrored", "subtract σ·ε"),
-    (antithetic, "antithetic", "both signs"),
+    (lambda *a: (by_the_closed_kl(*a) + by_the_closed_kl(*a[:4], -a[4])) / 2, "antithetic", "both signs"),
     (
         densities(log_q=lambda mu, lv, z: normal(mu.detach(), lv.detach(), z)),
         "path_gradient",
@@ -383,7 +345,7 @@ ELBO_REMARKS = [
 ELBO_WRONG = [
     # z, log p(x|z)
     (closed(lambda mu, lv, eps: draw(mu, lv, eps[0]).expand_as(eps)), "one_sample", "Only the first"),
-    (keeps_the_last, "one_sample", "Only the last"),
+    (lambda *a: one_by_one(*a)[-1], "one_sample", "Only the last"),
     (lambda *a: by_densities(*a[:4], torch.randn_like(a[4])), "noise", "new noise"),
     (densities(z=lambda mu, lv, eps: eps), "prior", "error of the survey article"),
     (densities(z=lambda mu, lv, eps: mu.expand_as(eps)), "no_expectation", "no expectation is taken"),
@@ -445,8 +407,8 @@ ELBO_WRONG = [
     # in no table
     (lambda *a: 3 * by_densities(*a), "scale", "3 times"),
     (closed(kl=wrong_kl), "kl", "leaving the prior"),
-    (closed(with_noise_cubed), "reconstruction", "print the z"),
-    (closed(with_noise_cubed, kl=wrong_kl), "value", "nor in how it changes"),
+    (closed(noise_cubed), "reconstruction", "print the z"),
+    (closed(noise_cubed, kl=wrong_kl), "value", "nor in how it changes"),
     (lambda m, x, *q: by_the_closed_kl(m, x + 0.3, *q), "reconstruction", "a `model.weight` of 0"),
     (lambda *a: by_densities(*a[:4], a[4][::2]), "some_samples", "3 of the 6 samples"),
     (lambda m, x, mu, lv, eps: m.log_likelihood(x, 2 * mu) - wrong_kl(mu, lv), "noise_unused", "not depend on `eps`"),
