@@ -232,7 +232,7 @@ def _g_step(c: Case, mode: Callable, loss: Callable, aim: Callable, size: Callab
 
 def _cases(*names: str) -> list[Case]:
     """Two cases with these arguments, of other sizes: without batch norm in the generator, and with it."""
-    sizes = ((5, 2, (1, 4, 3), False), (7, 4, (1, 3, 6), True))
+    sizes = ((5, 2, (1, 4, 3), False), (7, 4, (1, 3, 9), True))
     cases = [players(torch.randn(batch, latent), *other) for batch, latent, *other in sizes]
     return [Case({name: case.get(name) for name in names}) for case in cases]
 

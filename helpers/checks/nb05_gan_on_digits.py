@@ -455,7 +455,7 @@ ROUND_WAYS = [
 
 def _round_cases() -> list[Case]:
     cases = []
-    for batch, latent, *other in ((5, 3, (1, 4, 6), False), (7, 4, (1, 3, 8), True)):
+    for batch, latent, *other in ((5, 3, (1, 4, 9), False), (7, 4, (1, 3, 10), True)):
         z = torch.randn(2, batch, latent)
         these = players(z[0], *other)
         names = ("generator", "discriminator", "g_optimiser", "d_optimiser", "real")
