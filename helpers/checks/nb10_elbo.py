@@ -238,7 +238,7 @@ NO_LOG_Q = (
     "q's own density is missing: this is the mean of log p(x, z) alone, and largest for a q that is one point. What "
     "rewards q for staying wide?"
 )
-NO_PRIOR = "The prior is missing: q's spread is counted, but nothing asks whether z is likely under p(z)."
+NO_PRIOR = "The prior is missing: q's entropy is counted, but nothing asks whether z is likely under p(z)."
 ENTROPY_SIGN = (
     "q's own part has the wrong sign, so a wide q is punished where the bound rewards it. Should −log q, whose mean "
     "is the entropy, make the bound larger or smaller?"

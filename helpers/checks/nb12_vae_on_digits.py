@@ -102,7 +102,7 @@ Z = [
     *SAMPLES,
     Row("no_sampling", lambda mu, lv, eps: mu,
         "You decode z = μ, so `eps` has no effect and nothing is sampled. The bound averages over all z that q(z|x) "
-        "allows, and a decoder that only ever sees the mean never learns to cope with the spread."),
+        "allows, and a decoder that only ever sees the mean never learns to cope with the others."),
     Row("one_noise_for_all", lambda mu, lv, eps: mu + sigma(lv) * eps[:1],
         "One row of `eps` serves the whole batch. Each image needs noise of its own, or the errors of a batch no "
         "longer average out. `eps` has shape (B, d) already."),

@@ -48,16 +48,16 @@ from helpers.theory import exact_elbo, log_mean_exp
 ANTITHETIC = Row(
     "antithetic",
     lambda c: torch.cat([c.mu + s * sigma(c.log_var) * c.eps for s in (1, -1)]),
-    "You use each `eps` with both signs, which makes 2K draws: a bound for another number of draws, and they are "
+    "You use each `eps` with both signs, which makes 2K samples: a bound for another number of samples, and they are "
     "not independent. Use each once.",
 )
 EXACT = Row(
     "exact_part",
     lambda c, z: exact_elbo(c.model, c.x, c.mu, c.log_var) + rate(c),
-    "You put the mean of log p(x|z) in, known exactly. The ELBO may do that; here each weight belongs to one draw.",
+    "You put the mean of log p(x|z) in, known exactly. The ELBO may do that; here each weight belongs to one sample.",
 )
 PLACE = (
-    "log {} is not evaluated at the draw itself. All densities of one weight belong to one and the same z."
+    "log {} is not evaluated at the sample itself. All densities of one weight belong to one and the same z."
 )
 OF_DIMENSIONS = "log {} is a mean over the latent dimensions, and should be a sum."
 PRIORS = [
@@ -72,7 +72,7 @@ QS = [
         "Within log q your μ and σ are constants. In the ELBO that keeps the mean of the gradient; under the logarithm "
         "of a mean it does not."),
     Row("exact_part", lambda c, z: -entropy(c),
-        "The entropy of q stands where each draw needs its own log q(z|x): a mean taken too early."),
+        "The entropy of q stands where each sample needs its own log q(z|x): a mean taken too early."),
     Row("q_place", lambda c, z: log_q(c, c.mu), PLACE.format("q(z|x)")),
     Row("q_place", lambda c, z: log_q(c, noise(c, z)), PLACE.format("q(z|x)")),
     Row("q_place", lambda c, z: log_normal(z, 0 * c.mu, c.log_var),
@@ -97,16 +97,16 @@ QS = [
 WEIGHTS = [
     Row("right", lambda c, r, p, q: (r, p - q), ok=True),
     Row("closed_kl", lambda c, r, p, q: (r, -rate(c)),
-        "The KL in closed form stands where each draw needs its own log p(z) − log q(z|x). A KL is already a mean over "
-        "q: here the mean is taken later, over the weights."),
+        "The KL in closed form stands where each sample needs its own log p(z) − log q(z|x). A KL is already a mean "
+        "over q: here the mean is taken later, over the weights."),
     Row("inverted", lambda c, r, p, q: (r, q - p),
-        "Prior and q have changed places in the weight: a draw that q makes too often should count less, not more."),
+        "Prior and q have changed places in the weight: a sample that q gives too often should count less, not more."),
     Row("no_log_q", lambda c, r, p, q: (r, p),
-        "The weight is not divided by q's own density. Draws come from q; what makes up for that?"),
+        "The weight is not divided by q's own density. Samples come from q; what makes up for that?"),
     Row("no_prior", lambda c, r, p, q: (r, -q),
-        "The prior is missing from the weight: nothing asks whether the model itself would draw this z."),
+        "The prior is missing from the weight: nothing asks whether the model itself would sample this z."),
     Row("no_ratio", lambda c, r, p, q: (r, 0 * r),
-        "Only p(x|z) is averaged. That would be right for draws from the prior; yours come from q."),
+        "Only p(x|z) is averaged. That would be right for samples from the prior; yours come from q."),
     Row("no_likelihood", lambda c, r, p, q: (0 * r, p - q),
         "The data are missing from the weight: where does log p(x|z) come in?"),
     Row("q_added", lambda c, r, p, q: (r, p + q),
@@ -133,7 +133,7 @@ MEANS = [
         "its gradient."),
     Row("inverted", lambda w, r, k: log_mean_exp(-w),
         "The whole weight is turned upside down: it is q over the joint, where the joint over q is wanted."),
-    Row("best", lambda w, r, k: w.max(0).values, "You keep the best draw alone. All K are averaged."),
+    Row("best", lambda w, r, k: w.max(0).values, "You keep the best sample alone. All K are averaged."),
     Row("no_logarithm", lambda w, r, k: log_mean_exp(w).exp(),
         "That is the mean of the weights, an estimate of p(x). The bound is about its logarithm."),
     Row("mean_apart", lambda w, r, k: log_mean_exp(r) + k.mean(0),
@@ -150,7 +150,7 @@ MEANS = [
     Row("wrong_count", lambda w, r, k: w.logsumexp(0) - math.log(max(len(w) - 1, 1)),
         "You divide by K − 1. That belongs to a variance; a mean divides by K."),
     Row("wrong_count", lambda w, r, k: w.logsumexp(0) - math.log(w.shape[1]),
-        "You divide by the number of observations, and should divide by the number of draws."),
+        "You divide by the number of observations, and should divide by the number of samples."),
     Row("batch_mixed", lambda w, r, k: (w.flatten().logsumexp(0) - math.log(w.numel())).expand(w.shape[1]),
         "The weights of all observations are averaged together. Each observation has K weights of its own."),
 ]  # fmt: skip
@@ -158,7 +158,7 @@ RESULTS = [
     Row("right", lambda v: v, ok=True),
     Row("negative", lambda v: -v, "That is the negative of the bound, a loss. Here the bound is wanted."),
     Row("batch_mean", lambda v: v.mean().expand_as(v),
-        "Every observation has the same bound: you average over the batch. Average over the K draws only."),
+        "Every observation has the same bound: you average over the batch. Average over the K samples only."),
     Row("bits", lambda v: v / math.log(2), "Your bound is in bits. Nats are wanted."),
     Row("bits", lambda v: v / math.log(10), "You took logarithms to the base 10. Nats are wanted: base e."),
 ]  # fmt: skip
@@ -179,7 +179,7 @@ def _compose(c, draw, likelihood, prior, q, weigh, mean, end):
 
 def _some_draws(trial: Trial) -> Mistake | None:
     used, every = len(samples_used(trial)), len(trial.cases[0].eps)
-    text = f"Only {used} of the {every} draws have an effect: `eps` holds them along dimension 0."
+    text = f"Only {used} of the {every} samples have an effect: `eps` holds them along dimension 0."
     return Mistake("some_draws", text) if used < every else None
 
 
@@ -200,8 +200,8 @@ BOUND = Task(
     tables=([*DRAWS, ANTITHETIC], [*LIKELIHOODS, EXACT], PRIORS, QS, WEIGHTS, MEANS, RESULTS),
     ways=[
         Row("not_a_logarithm", lambda c: BOUND.best()(c.but(log_var=2 * c.log_var)),
-            "You read `log_var` as log σ, in the draws and in q alike, so this is the bound of another q than the one "
-            "you were given. It is log σ²."),
+            "You read `log_var` as log σ, in the samples and in q alike, so this is the bound of another q than the "
+            "one you were given. It is log σ²."),
     ],
     compose=_compose,
     observe=Observe(Wanted("(B,)", lambda c: c.x.shape[:1], of_each_observation), ("mu", "log_var"), floats),
@@ -209,7 +209,7 @@ BOUND = Task(
     probes=(
         in_any_order("observations", {"x": 0, "mu": 0, "log_var": 0, "eps": 1}),
         at(far_away, "underflow",
-           "For x near the model your bound is right. Further away every weight is smaller than any float, and draws "
+           "For x near the model your bound is right. Further away every weight is smaller than any float, and samples "
            "of one x differ by more than a float can hold: there yours breaks. So never leave the logarithm, unless "
            "what is left can only be small. Images have such weights too.", IN_FLOAT32),
         other_dtype(),
@@ -217,7 +217,7 @@ BOUND = Task(
     fallbacks=(
         guarded,
         scaled("Your bound", sizes_of),
-        shifted("Every row", "A constant of a Gaussian, or of the mean over K draws, is missing or wrong."),
+        shifted("Every row", "A constant of a Gaussian, or of the mean over K samples, is missing or wrong."),
         _some_draws,
     ),
     witness=_beside_the_evidence,

@@ -63,7 +63,7 @@ SAMPLES = [
         "Your z is drawn from the prior and does not depend on x: the error of the survey article. Draw from q(z|x): "
         "its μ and its σ."),
     Row("no_mean", lambda mu, lv, eps: sigma(lv) * eps,
-        "Your z has the right spread, but around 0. Where does μ come in?"),
+        "Your z has the right standard deviation, but around 0. Where does μ come in?"),
     Row("no_noise", lambda mu, lv, eps: (mu + sigma(lv)).expand_as(eps),
         "You add σ itself, the same shift every time, so nothing is sampled. What should σ be multiplied by?"),
     Row("brackets", lambda mu, lv, eps: (mu + sigma(lv)) * eps,
@@ -159,9 +159,7 @@ KL_FACTORS = [
         "The value is right, but the KL is cut from the graph, so nothing draws q towards the prior. Look for "
         "`detach` or `no_grad`."),
 ]  # fmt: skip
-ONE_EACH = (
-    "Keep one number per observation: which dimension holds the observations, and which the latent numbers?"
-)
+ONE_EACH = "Keep one number per observation: which dimension holds the observations, and which the latent dimensions?"
 KL_REDUCTIONS = [
     Row("right", lambda k: k.sum(-1), ok=True),
     Row("mean", lambda k: k.mean(-1),

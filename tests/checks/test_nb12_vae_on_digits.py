@@ -1,6 +1,7 @@
 """The checks of notebook 12: a right loss passes in either dtype, a wrong one is called by name, and so is a scale."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -11,6 +12,7 @@ from answers import folded_solutions, tests_of
 from torch.distributions import Bernoulli, Independent, MultivariateNormal, Normal, kl_divergence
 
 from helpers.checks.nb12_vae_on_digits import VAE_LOSS, check_scale_bug, check_vae_loss
+from helpers.feedback import diagnose
 from helpers.vae import bernoulli_log_likelihood, elbo, gaussian_kl
 
 # The loss
@@ -276,6 +278,15 @@ def test_the_reference_is_an_elbo_of_exact_distributions(dtype):
         mu, log_var = case.vae.encode(case.x)
         assert mu.abs().mean() > 0.3 and log_var.abs().mean() > 0.3 and case.beta != 1
         assert set(case.x.unique().tolist()) == {0.0, 1.0}
+
+
+def test_no_answer_is_judged_otherwise_for_the_order_of_its_batch():
+    def turned():
+        return [case.but(x=case.x.flip(0), eps=case.eps.flip(0)) for case in VAE_LOSS.cases()]
+
+    task = replace(VAE_LOSS, cases=turned)
+    for answer, kind, _ in [*((loss, "right", "") for loss in RIGHT), *REMARKS, *WRONG]:
+        assert diagnose(task, answer).kind == kind
 
 
 def test_the_solution_in_the_notebook_passes():

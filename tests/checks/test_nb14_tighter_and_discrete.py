@@ -167,7 +167,7 @@ BOUND_WRONG = [
     (lambda *a: by_logsumexp(*a[:4], a[4][::2]), "some_draws", "3 of the 6"),
     (averaged(lambda w: w.min(0).values), "some_draws", "5 of the 6"),
     (lambda *a: by_logsumexp(*a[:4], torch.randn_like(a[4])), "noise", "new noise"),
-    (lambda *a: by_logsumexp(*a[:4], torch.cat([a[4], -a[4]])), "antithetic", "2K draws"),
+    (lambda *a: by_logsumexp(*a[:4], torch.cat([a[4], -a[4]])), "antithetic", "2K samples"),
     (lambda m, x, mu, lv, eps: by_logsumexp(m, x, mu, 2 * lv, eps), "not_a_logarithm", "another q"),
     (lambda m, x, mu, lv, eps: m.log_evidence(x) + 0 * (mu + lv).sum(1), "evidence", "log p(x) itself"),
     # two mistakes
