@@ -111,7 +111,7 @@ def _one_term(trial: Trial) -> Mistake | None:
     """Which of the two terms is wrong, seen where the other is 0."""
     case = trial.cases[0]
     nothing = torch.zeros_like(case.mu)
-    no_shift, no_spread = trial.fits(case.but(mu=nothing)), trial.fits(case.but(log_var=nothing))
+    no_shift, no_spread = (trial.fits(case.but(**{name: nothing}), ["value"]) for name in ("mu", "log_var"))
     if no_shift and not no_spread:
         return Mistake(
             "mean_term",
@@ -129,7 +129,7 @@ def _one_term(trial: Trial) -> Mistake | None:
 
 def _kl_by_hand(trial: Trial) -> Mistake:
     nothing = torch.zeros_like(trial.cases[0].mu)
-    zero = trial.fits(Case(mu=nothing, log_var=nothing))
+    zero = trial.fits(Case(mu=nothing, log_var=nothing), ["value"])
     return Mistake(
         "value",
         ("" if zero else "Your KL is not 0 where q is the prior, at μ = 0 and log σ² = 0. ")
@@ -362,7 +362,10 @@ def _which_term(trial: Trial) -> Mistake | None:
     case = trial.cases[0]
     nothing = torch.zeros_like(case.mu)
     at_prior = case.but(mu=nothing, log_var=nothing)
-    if _fits_some(trial, [at_prior]):
+    # log p(x|z) is the same for every z, so between two q only the KL differs
+    blind = case.but(model=LinearGaussian(0 * case.model.weight, case.model.bias, case.model.std))
+    right_kl = _fits_some(trial, [blind, blind.but(mu=nothing, log_var=nothing)])
+    if not right_kl and _fits_some(trial, [at_prior]):
         return Mistake(
             "kl",
             "Where q is the prior your bound is right, elsewhere it is not: so look at what is charged for leaving the "
@@ -380,9 +383,7 @@ def _which_term(trial: Trial) -> Mistake | None:
             f"Only {len(used)} of the {len(case.eps)} samples have an effect. `eps` holds them along its first "
             "dimension: look at how you index it, loop over it, or choose among what it gives.",
         )
-    # log p(x|z) is the same for every z, so between two q only the KL differs
-    blind = case.but(model=LinearGaussian(0 * case.model.weight, case.model.bias, case.model.std))
-    if _fits_some(trial, [blind, blind.but(mu=nothing, log_var=nothing)]):
+    if right_kl:
         return Mistake(
             "reconstruction",
             "Where x tells nothing about z (a `model.weight` of 0), your KL is right. Look at the mean of log p(x|z): "

@@ -184,6 +184,7 @@ KL_WRONG = [
     # in no table
     (summed(lambda mu, lv: 3 * each(mu, lv)), "scale", "3 times"),
     (summed(lambda mu, lv: 0.5 * (mu**4 + lv.exp() - 1 - lv)), "mean_term", "and μ does not"),
+    (summed(lambda mu, lv: 0.5 * (mu * 2 + lv.exp() - 1 - lv)), "mean_term", "and μ does not"),
     (summed(lambda mu, lv: 0.5 * (mu**2 + lv**2)), "variance_term", "and σ does not"),
     (summed(lambda mu, lv: mu**4 + lv**2), "value", "Try it by hand"),
     (summed(lambda mu, lv: mu**4 + lv**2 + 1), "value", "not 0 where q is the prior"),
@@ -408,6 +409,7 @@ ELBO_WRONG = [
     (lambda *a: 3 * by_densities(*a), "scale", "3 times"),
     (closed(kl=wrong_kl), "kl", "leaving the prior"),
     (closed(noise_cubed), "reconstruction", "print the z"),
+    (closed(lambda mu, lv, eps: mu + (2 * lv).exp() * eps), "reconstruction", "print the z"),
     (closed(noise_cubed, kl=wrong_kl), "value", "nor in how it changes"),
     (lambda m, x, *q: by_the_closed_kl(m, x + 0.3, *q), "reconstruction", "a `model.weight` of 0"),
     (lambda *a: by_densities(*a[:4], a[4][::2]), "some_samples", "3 of the 6 samples"),
