@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.distributions import Independent, MultivariateNormal, Normal
 
-from helpers.checks.bound import log_mean_exp as shared
+from helpers.checks.nb14_tighter_and_discrete import log_mean_exp as shared
 from helpers.theory import (
     LinearGaussian,
     effective_sample_size,

@@ -163,7 +163,6 @@ def _weighted(c: Case, r: Tensor, mean: Callable) -> Tensor:
     return r[:, None] - mean(r[:, None] * weight) / mean(weight)
 
 
-LEFT_OUT = "Your baseline leaves the sample itself out, so it {}keeps the mean."
 OWN = (
     "Your baseline contains f(z) of the same sample, so it is no constant to that sample, and the mean of the "
     "gradient shrinks (by (K − 1)/K for the plain mean). Which samples may it be made of?"
@@ -175,15 +174,16 @@ STANDARDISED = (
 EACH_ITS_OWN = "Which sample did well, and which badly, is all that the score function knows."
 WEIGHTS = [
     Row("right", lambda c, r: r[:, None], ok=True),
-    Row("right", lambda c, r: (r - _loo(r))[:, None], LEFT_OUT.format("lowers the variance and "), ok=True),
+    Row("right", lambda c, r: (r - _loo(r))[:, None],
+        "Your baseline leaves the sample itself out, so it lowers the variance and keeps the mean.", ok=True),
     Row("right", lambda c, r: (r - c.f(c.mu[None]))[:, None],
         "Your baseline is f(μ). It is the same for all samples, so it keeps the mean.", ok=True),
     Row("right", lambda c, r: _weighted(c, r, _loo),
         "You take the best baseline of each column, found on the other samples: it lowers the variance and keeps the "
         "mean.", ok=True),
     Row("right", lambda c, r: (r - _loo(r) * (1 - 1 / len(r)))[:, None],
-        LEFT_OUT.format("") + " But it is a sum of K − 1 values divided by K, and so a little smaller than their mean.",
-        ok=True),
+        "Your baseline leaves the sample itself out, so it keeps the mean. But it is a sum of K − 1 values divided by "
+        "K, and so a little smaller than their mean.", ok=True),
     Row("own_baseline", lambda c, r: (r - r.mean())[:, None], OWN),
     Row("own_baseline", lambda c, r: (r - r.median())[:, None], OWN),
     Row("own_baseline", lambda c, r: _weighted(c, r, lambda values: values.mean(0)), OWN),
