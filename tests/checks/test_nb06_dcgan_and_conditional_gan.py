@@ -50,7 +50,7 @@ INPUTS = [
     lambda x, y, k: torch.cat([x, one_hot(y, k).to(x)[..., None, None].repeat(1, 1, *x.shape[2:])], 1),
     lambda x, y, k: torch.cat([x, *((y == c).to(x).view(-1, 1, 1, 1).expand_as(x[:, :1]) for c in range(k))], 1),
     lambda x, y, k: torch.cat([x, one_hot(y, k)[:, :, None, None].expand(-1, -1, *x.shape[2:])], 1),
-    lambda x, y, k: torch.cat([x, 0 * planes(x, y, k).scatter(1, y[:, None, None, None].expand_as(x[:, :1]), 1)], 1),
+    lambda x, y, k: torch.cat([x, (0 * planes(x, y, k)).scatter(1, y.view(-1, 1, 1, 1).expand_as(x[:, :1]), 1)], 1),
     lambda x, y, k: torch.hstack([x, planes(x, y, k)]),
     lambda x, y, k: torch.cat([x, torch.broadcast_to(planes(x, y, k), (len(x), k, *x.shape[2:]))], 1),
 ]  # fmt: skip
