@@ -26,8 +26,6 @@ def tasks() -> dict[str, Task]:
     }
 
 
-from helpers.checks.vae_gan import check_vae_gan_wiring  # noqa: E402, F401
-
 for _file in _files():
     for _name, _check in vars(_file).items():
         if _name.startswith("check_"):
