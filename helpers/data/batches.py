@@ -48,14 +48,21 @@ class Batches:
             "position": self.position,
             "generator": self.generator.get_state(),
             "rows": self.rows,
+            "size": self.size,
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from where `state` was taken; raises ValueError if it was taken over a data set of another length."""
+        """Go on from where `state` was taken; raises ValueError if it was taken over a data set of another length
+        or in batches of another size."""
         if state["rows"] != self.rows:
             raise ValueError(
                 f"The saved batches ran over {state['rows']} examples, these over {self.rows}: "
                 "load the same data first."
+            )
+        if state.get("size", self.size) != self.size:
+            raise ValueError(
+                f"The saved batches were batches of {state['size']}, these of {self.size}: "
+                "make them of the same size, or begin a new run."
             )
         self.order, self.position = state["order"].clone(), state["position"]
         self.generator.set_state(state["generator"])
