@@ -36,10 +36,14 @@ def _embedded() -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def _openml() -> tuple[np.ndarray, np.ndarray]:
-    """All 70,000 digits from OpenML as uint8 (70000, 784) and labels, or OSError without a network."""
+    """All 70,000 digits from OpenML as uint8 (70000, 784) and labels, or any error without them."""
     from sklearn.datasets import fetch_openml
 
-    pixels, labels = fetch_openml("mnist_784", version=1, as_frame=False, return_X_y=True, parser="auto")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of each new try: the caller says how it ended
+        pixels, labels = fetch_openml("mnist_784", version=1, as_frame=False, return_X_y=True, parser="auto")
+    if pixels.shape != (70_000, 784) or labels.shape != (70_000,):
+        raise ValueError(f"what came was not MNIST but {pixels.shape} numbers and {labels.shape} labels")
     return pixels.astype(np.uint8), labels.astype(np.int64)
 
 
@@ -60,7 +64,7 @@ def load_digits(split: str = "train", full: bool = False) -> tuple[Tensor, Tenso
 
     `split`: "train" (4,000), "validation" (500) or "test" (500), each with as many of every class. `full=True` asks
     OpenML for all of MNIST (55,000 / 5,000 / its own 10,000) and falls back to the 5,000, with a warning, when there
-    is no network. Returns images (N, 1, 28, 28) float32, 0 = paper and 1 = ink, and labels (N,) int64.
+    is no network or anything else goes wrong. Returns images (N, 1, 28, 28) float32, 0 = paper and 1 = ink, and labels (N,) int64.
     Raises ValueError for an unknown split. Source: LeCun, Bottou, Bengio, Haffner (1998), MNIST.
     """
     if split not in SIZES:
@@ -68,9 +72,12 @@ def load_digits(split: str = "train", full: bool = False) -> tuple[Tensor, Tenso
     if full:
         try:
             pixels, labels = _openml()
-        except OSError as reason:
+        except (
+            Exception
+        ) as reason:  # a server's error, a torn transfer, a package that is missing: all the same here
+            said = " ".join(f"{type(reason).__name__}: {reason}".rstrip(": ").split())[:300]
             warnings.warn(
-                f"The 60,000 digits could not be fetched ({reason}): going on with the 5,000 that are installed.",
+                f"The 60,000 digits could not be fetched ({said}): going on with the 5,000 that are installed.",
                 stacklevel=2,
             )
         else:
