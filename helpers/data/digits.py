@@ -64,7 +64,8 @@ def load_digits(split: str = "train", full: bool = False) -> tuple[Tensor, Tenso
 
     `split`: "train" (4,000), "validation" (500) or "test" (500), each with as many of every class. `full=True` asks
     OpenML for all of MNIST (55,000 / 5,000 / its own 10,000) and falls back to the 5,000, with a warning, when there
-    is no network or anything else goes wrong. Returns images (N, 1, 28, 28) float32, 0 = paper and 1 = ink, and labels (N,) int64.
+    is no network or anything else goes wrong. Returns images (N, 1, 28, 28) float32, 0 = paper and 1 = ink, and labels
+    (N,) int64.
     Raises ValueError for an unknown split. Source: LeCun, Bottou, Bengio, Haffner (1998), MNIST.
     """
     if split not in SIZES:
@@ -72,9 +73,7 @@ def load_digits(split: str = "train", full: bool = False) -> tuple[Tensor, Tenso
     if full:
         try:
             pixels, labels = _openml()
-        except (
-            Exception
-        ) as reason:  # a server's error, a torn transfer, a package that is missing: all the same here
+        except Exception as reason:  # a server's error, a torn transfer, a missing package: all the same here
             said = " ".join(f"{type(reason).__name__}: {reason}".rstrip(": ").split())[:300]
             warnings.warn(
                 f"The 60,000 digits could not be fetched ({said}): going on with the 5,000 that are installed.",
