@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from helpers.training import noise_like
 from helpers.vae import gaussian_kl
 
 
@@ -131,9 +132,9 @@ def wired_step(
     update. ε and z (B, latent) are drawn when not given; z only where a term of it is wired. Returns the terms.
     """
     shape = len(real), networks["decoder"].latent
-    eps = torch.randn(shape) if eps is None else eps
+    eps = noise_like(real, *shape) if eps is None else eps
     if z is None and any(name.endswith("sample") for weights in wires.values() for name in weights):
-        z = torch.randn(shape)
+        z = noise_like(real, *shape)
     terms = hybrid_terms(*networks.values(), real, eps, z)
     for name, weights in wires.items():
         loss = sum(weight * terms[term] for term, weight in weights.items())

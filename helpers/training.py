@@ -10,11 +10,12 @@ import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 
@@ -135,11 +136,34 @@ def pick_device(name: str | None = None) -> torch.device:
     if torch.cuda.is_available():
         available.insert(0, "cuda")
     name = name or available[0]
-    if name.split(":")[0] not in available:
+    kind, _, place = name.partition(":")
+    places = torch.cuda.device_count() if kind == "cuda" else 1
+    if kind not in available or (place and not (place.isdecimal() and int(place) < places)):
         raise ValueError(
             f'There is no device "{name}" on this machine: choose one of {", ".join(available)}.'
         )
     return torch.device(name)
+
+
+def noise_like(like: Tensor | nn.Module, *shape: int, generator: torch.Generator | None = None) -> Tensor:
+    """Standard normal numbers of `shape`, on the device and in the dtype of a tensor or of a network's parameters.
+
+    They are drawn where `generator` lives, so the same seed gives the same numbers to a network on any device.
+    """
+    like = next(like.parameters(), torch.empty(0)) if isinstance(like, nn.Module) else like
+    device = like.device if generator is None else generator.device
+    return torch.randn(shape, generator=generator, device=device, dtype=like.dtype).to(like.device)
+
+
+@contextmanager
+def mode_kept(network: nn.Module) -> Iterator[None]:
+    """Whatever happens inside, an error or Stop: each part of `network` is afterwards in the mode that it was in."""
+    modes = [(part, part.training) for part in network.modules()]
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
 
 
 def granted_cpus(environment: dict[str, str] | None = None, cgroup: Path = Path("/sys/fs/cgroup")) -> int:

@@ -103,7 +103,8 @@ def binarised(images: Tensor, seed: int = BINARISE_SEED) -> Tensor:
     (N, 1, 28, 28). Source: Salakhutdinov and Murray (2008), who binarised MNIST in this way.
     """
     expect_images(images)
-    return torch.bernoulli(images, generator=torch.Generator().manual_seed(seed))
+    # Tossed on the CPU, whatever the device: a seed is worth something only where its numbers stay the same.
+    return torch.bernoulli(images.cpu(), generator=torch.Generator().manual_seed(seed)).to(images.device)
 
 
 def expect_images(images: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from torch.nn.functional import one_hot
 
 from helpers.gan.losses import discriminator_loss, non_saturating
 from helpers.gan.networks import Discriminator, Generator, from_tanh
+from helpers.training import mode_kept
 
 
 class ConditionalGenerator(nn.Module):
@@ -22,7 +23,7 @@ class ConditionalGenerator(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         if labels is None:
-            labels = torch.arange(len(z)) % self.classes
+            labels = torch.arange(len(z), device=z.device) % self.classes
         return self.net(torch.cat([z, one_hot(labels, self.classes).to(z.dtype)], dim=1))
 
 
@@ -58,7 +59,7 @@ def conditional_step(
     parameters of the other network bitwise as they were. Returns both mean losses, in nats.
     """
     real, labels = batch
-    z = torch.randn(2, len(real), generator.latent)
+    z = torch.randn(2, len(real), generator.latent, device=real.device, dtype=real.dtype)
     with torch.no_grad():
         fake = generator(z[0], labels)
     real_logits, fake_logits = discriminator(torch.cat([real, fake]), labels.repeat(2)).chunk(2)
@@ -83,7 +84,5 @@ def draw_asked(generator: nn.Module, labels: Tensor, z: Tensor) -> Tensor:
 
     Batch norm uses its running statistics; the network's mode is put back afterwards.
     """
-    training = generator.training
-    images = from_tanh(generator.eval()(z, labels)).clamp(0, 1)
-    generator.train(training)
-    return images
+    with mode_kept(generator):
+        return from_tanh(generator.eval()(z, labels)).clamp(0, 1)

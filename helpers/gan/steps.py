@@ -67,7 +67,7 @@ def gan_step(
     real: Tensor,
 ) -> dict[str, Tensor]:
     """One update of D, then one of G on fresh noise; `real` (B, 1, 28, 28) in [−1, 1]."""
-    z = torch.randn(2, len(real), generator.latent)
+    z = torch.randn(2, len(real), generator.latent, device=real.device, dtype=real.dtype)
     measured = discriminator_step(generator, discriminator, d_optimiser, real, z[0])
     return measured | generator_step(generator, discriminator, g_optimiser, z[1])
 

@@ -116,15 +116,17 @@ class Game:
 
     def g_step(self) -> None:
         self.discriminator.requires_grad_(False)
-        fake_logits = self.discriminator(self.generator(self.noise()))
-        if self.g_loss is relativistic:
-            loss = relativistic(fake_logits, self.discriminator(self.data.sample(BATCH)))
-        else:
-            loss = self.g_loss(fake_logits)
-        self.g_optimiser.zero_grad()
-        loss.mean().backward()
-        self.g_optimiser.step()
-        self.discriminator.requires_grad_(True)
+        try:
+            fake_logits = self.discriminator(self.generator(self.noise()))
+            if self.g_loss is relativistic:
+                loss = relativistic(fake_logits, self.discriminator(self.data.sample(BATCH)))
+            else:
+                loss = self.g_loss(fake_logits)
+            self.g_optimiser.zero_grad()
+            loss.mean().backward()
+            self.g_optimiser.step()
+        finally:
+            self.discriminator.requires_grad_(True)
 
     def round(self, done: float = 0.0) -> None:
         """`done` is the share of the training that is over; in its second half the rates fall to 2 %."""

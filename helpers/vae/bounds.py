@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from helpers.theory import log_mean_exp
+from helpers.training import noise_like
 
 
 def gaussian_kl(mu: Tensor, log_var: Tensor) -> Tensor:
@@ -48,7 +49,7 @@ def importance_weighted_bound(
     bounds = []
     for part in x.split(rows):
         mu, log_var = vae.encode(part)
-        eps = torch.randn(samples, *mu.shape, generator=generator)
+        eps = noise_like(mu, samples, *mu.shape, generator=generator)
         z = mu + (log_var / 2).exp() * eps  # (K, B, d)
         logits = vae.decode(z.flatten(0, 1))
         flat = part.flatten(1).repeat(samples, 1)

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from helpers.training import CheckpointError, read_safely, write_atomically
+from helpers.training import CheckpointError, noise_like, read_safely, write_atomically
 
 
 class VAE(nn.Module):
@@ -39,7 +39,7 @@ class VAE(nn.Module):
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """The decoder's means for `n` draws of z from the prior, (n, 1, 28, 28) in [0, 1]."""
-        z = torch.randn(n, self.latent, generator=generator)
+        z = noise_like(self, n, self.latent, generator=generator)
         return self.decode(z).sigmoid().view(n, 1, 28, 28)
 
 

@@ -51,7 +51,7 @@ class PixelVAE(nn.Module):
     @torch.no_grad()
     def draw(self, z: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """One image for each row of z (B, latent), pixel after pixel, (B, 1, 28, 28) of zeros and ones."""
-        r, page = self.reach, torch.zeros(len(z), 28 + self.reach, 28 + 2 * self.reach)
+        r, page = self.reach, z.new_zeros(len(z), 28 + self.reach, 28 + 2 * self.reach)
         code = interpolate(self.code(z).view(len(z), -1, 4, 4), size=28)
         code = code + self.place + self.before.bias[:, None, None]
         filters = (self.before.weight * self.seen).flatten(1)
@@ -74,7 +74,7 @@ class PixelVAE(nn.Module):
 def decoder_step(vae: PixelVAE, optimiser: torch.optim.Optimizer, x: Tensor) -> dict[str, Tensor]:
     """One update of −log p(x | z = 0), the decoder alone; x (B, 1, 28, 28) in [0, 1] is binarised anew, in nats."""
     x = torch.bernoulli(x)
-    loss = -bernoulli_log_likelihood(x.flatten(1), vae.decode(torch.zeros(len(x), vae.latent), x)).mean()
+    loss = -bernoulli_log_likelihood(x.flatten(1), vae.decode(x.new_zeros(len(x), vae.latent), x)).mean()
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
