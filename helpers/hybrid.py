@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from helpers.data import door, expect_same_shape, expect_tanh_images
 from helpers.training import noise_like
 from helpers.vae import gaussian_kl
 
@@ -37,11 +38,22 @@ def look(discriminator: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     return features, discriminator.net[-1](features).squeeze(1)
 
 
+def _expect_wires(networks: dict, real: Tensor, wires: dict) -> None:
+    if [*networks] != ["encoder", "decoder", "discriminator"] or wires.keys() - networks.keys():
+        raise ValueError(
+            f"The networks are encoder, decoder and discriminator, in this order, and the wires lead to these: "
+            f"here are {', '.join(networks)}, with wires to {', '.join(wires)}."
+        )
+    expect_tanh_images(real, networks["encoder"])
+
+
+@door(expect_same_shape, "a", "b")
 def half_square(a: Tensor, b: Tensor) -> Tensor:
     """½ |a − b|², (B, …), (B, …) to (B,): −log N(a | b, I) less its constant, in nats; divide by σ² for another σ."""
     return (a - b).square().flatten(1).sum(dim=1) / 2
 
 
+@door(expect_tanh_images, "real", "encoder")
 def pixel_vae_step(
     encoder: nn.Module,
     decoder: nn.Module,
@@ -66,6 +78,7 @@ def pixel_vae_step(
     return {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
 
 
+@door(expect_tanh_images, "real", "encoder")
 def hybrid_terms(
     encoder: nn.Module,
     decoder: nn.Module,
@@ -118,6 +131,7 @@ def vae_gan_wires(
     }
 
 
+@door(_expect_wires, "networks", "real", "wires")
 def wired_step(
     networks: dict[str, nn.Module],
     optimisers: dict[str, torch.optim.Optimizer],

@@ -8,12 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from helpers.data import Mixture, expect_images, load_digits
+from helpers.data import Mixture, door, expect_images, expect_points, load_digits
+from helpers.data.doors import reach
 from helpers.theory import discrete_js
 
 SHARE = 0.04  # a class counts as covered with at least this share of the samples
 
 
+@door(expect_points, "points")
 @torch.no_grad()
 def mode_coverage(points: Tensor, mixture: Mixture) -> tuple[int, float]:
     """How many modes the points (N, 2) cover, and the share of good points.
@@ -37,7 +39,7 @@ def js_from_samples(a: Tensor, b: Tensor, cells: int = 20, reach: float = 3.0) -
     """
     edge = torch.linspace(-reach, reach, cells + 1)[1:-1].to(a.device)
     shares = []
-    for points in (a, b):
+    for points in (expect_points(a), expect_points(b)):
         place = torch.bucketize(points.contiguous(), edge)  # (N, 2), 0 to cells − 1
         counts = (place[:, 0] * cells + place[:, 1]).bincount(minlength=cells**2)
         shares.append(counts.double() / len(points))
@@ -98,6 +100,8 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
         raise ValueError(
             f"Features must be (N, d) and (M, d) with N, M ≥ 2, these are {tuple(a.shape)} and {tuple(b.shape)}."
         )
+    reach(a, "Features")
+    reach(b, "Features")
     a, b = a.double(), b.double()
     cov_a, cov_b = torch.cov(a.T), torch.cov(b.T)
     values, vectors = torch.linalg.eigh(cov_a)

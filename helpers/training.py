@@ -76,7 +76,7 @@ def train(
                     f"The batches ended after {t - 1 - start} of {steps} updates: is the data set empty? "
                     "`helpers.data.batches(x, size, generator)` never ends."
                 ) from None
-            metrics = {name: float(value) for name, value in step(batch).items()}
+            metrics = _as_numbers(step(batch))
             for name, value in metrics.items():
                 if not math.isfinite(value):
                     raise TrainingError(
@@ -88,6 +88,21 @@ def train(
             yield t, metrics
     finally:
         bar.close()
+
+
+def _as_numbers(measured: dict) -> dict[str, float]:
+    told = type(measured).__name__
+    try:
+        told = {
+            name: tuple(getattr(value, "shape", ())) or type(value).__name__
+            for name, value in measured.items()
+        }
+        return {name: float(value) for name, value in measured.items()}
+    except (AttributeError, TypeError, ValueError, RuntimeError):
+        raise ValueError(
+            'A step returns a dict of numbers or one-element tensors, such as {"loss": loss.mean().detach()}, '
+            f"and this one {told}."
+        ) from None
 
 
 # Budgets

@@ -148,7 +148,7 @@ def test_binarised_images_are_bernoulli_draws_by_a_published_seed():
         (torch.zeros(0, 1, 28, 28), "no images"),
         (torch.full((2, 1, 28, 28), -1.0), "rescale"),
         (torch.full((2, 1, 28, 28), 1.01), "rescale"),
-        (torch.full((2, 1, 28, 28), float("nan")), "rescale"),
+        (torch.full((2, 1, 28, 28), float("nan")), "NaN"),
     ],
 )
 def test_images_that_are_none(images, sentence):

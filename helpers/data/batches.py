@@ -13,6 +13,18 @@ class Batches:
     """
 
     def __init__(self, data: Tensor | tuple[Tensor, ...], size: int, generator: torch.Generator):
+        if not all(
+            isinstance(each, Tensor) and each.ndim for each in (data if isinstance(data, tuple) else (data,))
+        ):
+            raise ValueError(
+                f"Batches are made from a tensor or a tuple of tensors, this is a {type(data).__name__}: "
+                "put several into a tuple, batches((x, y), size, generator)."
+            )
+        if not isinstance(generator, torch.Generator):
+            raise ValueError(
+                f"The order of the batches needs a torch.Generator, this is a {type(generator).__name__}: "
+                "give torch.Generator().manual_seed(0), or what seed_everything(0) returns."
+            )
         self.tensors = data if isinstance(data, tuple) else (data,)
         self.single = not isinstance(data, tuple)
         lengths = {len(t) for t in self.tensors}
@@ -23,7 +35,7 @@ class Batches:
         self.rows = lengths.pop()
         if self.rows == 0:
             raise ValueError("The data set is empty: give at least one example to make batches from.")
-        if not 1 <= size <= self.rows:
+        if isinstance(size, float) or not 1 <= size <= self.rows:
             raise ValueError(
                 f"A batch of {size} cannot be drawn from {self.rows} examples: use 1 to {self.rows}."
             )

@@ -11,7 +11,9 @@ from importlib import resources
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from helpers.data.doors import expect_floats, reach
 
 SPLIT_SEED = 2024
 BINARISE_SEED = 1936
@@ -107,18 +109,28 @@ def binarised(images: Tensor, seed: int = BINARISE_SEED) -> Tensor:
     return torch.bernoulli(images.cpu(), generator=torch.Generator().manual_seed(seed)).to(images.device)
 
 
-def expect_images(images: Tensor) -> Tensor:
-    """The images themselves, if they are (N, 1, 28, 28) in [0, 1] and N ≥ 1; otherwise ValueError says what to do."""
-    if images.ndim != 4 or images.shape[1:] != (1, 28, 28):
-        raise ValueError(
-            f"Images must have shape (N, 1, 28, 28), these have {tuple(images.shape)}: use images.view(-1, 1, 28, 28)."
-        )
+def expect_images(images: Tensor, network: nn.Module | None = None) -> Tensor:
+    """The images themselves, if they are (N, 1, 28, 28) in [0, 1] and N ≥ 1; otherwise ValueError says what to do.
+
+    With a `network` they must also have the dtype and the device of its parameters.
+    """
+    shape = tuple(expect_floats(images, "Images", network).shape)
+    if shape[1:] != (1, 28, 28):
+        if shape[1:] in ((784,), (28, 28), (1, 784), (28, 28, 1)) or shape == (28, 28):
+            remedy = "use images.view(-1, 1, 28, 28)"
+        elif len(shape) == 4 and 3 in (shape[1], shape[3]):
+            remedy = "make colours grey, by their mean, and each image 28 × 28"
+        else:
+            remedy = (
+                "make each image grey and 28 × 28, as torch.nn.functional.interpolate(images, size=28) does"
+            )
+        raise ValueError(f"Images must have shape (N, 1, 28, 28), these have {shape}: {remedy}.")
     if len(images) == 0:
         raise ValueError("There are no images here: give at least one.")
-    low, high = images.min().item(), images.max().item()
-    if not (low >= 0 and high <= 1):
+    ends = reach(images)
+    if ends and not (ends[0] >= 0 and ends[1] <= 1):
         raise ValueError(
-            f"Images must lie in [0, 1], these reach from {low:.3g} to {high:.3g}: "
+            f"Images must lie in [0, 1], these reach from {ends[0]:.3g} to {ends[1]:.3g}: "
             "rescale them, (x + 1) / 2 after a tanh or x / 255 for bytes."
         )
     return images
@@ -126,13 +138,20 @@ def expect_images(images: Tensor) -> Tensor:
 
 def expect_labels(labels: Tensor, rows: int | None = None, classes: int = 10) -> Tensor:
     """The labels themselves, if they are whole numbers 0 … classes − 1, one a row; otherwise ValueError."""
-    if labels.dtype.is_floating_point or labels.ndim != 1:
+    if not isinstance(labels, Tensor) or labels.ndim != 1 or labels.dtype.is_floating_point:
         raise ValueError(
-            f"Labels must be whole numbers of shape (N,), these are {labels.dtype} of shape {tuple(labels.shape)}."
+            "Labels must be a tensor of whole numbers of shape (N,), these are "
+            + (
+                f"{labels.dtype} of shape {tuple(labels.shape)}."
+                if isinstance(labels, Tensor)
+                else f"{labels!r:.40}."
+            )
         )
+    if labels.dtype != torch.int64:
+        raise ValueError(f"Labels must be torch.int64, these are {labels.dtype}: use labels.long().")
     if rows is not None and len(labels) != rows:
         raise ValueError(f"There are {rows} images but {len(labels)} labels: give one label for each image.")
-    if len(labels) and not (0 <= labels.min() and labels.max() < classes):
+    if len(labels) and not labels.is_meta and not (0 <= labels.min() and labels.max() < classes):
         raise ValueError(
             f"Labels must lie in 0 … {classes - 1}, these reach from {labels.min()} to {labels.max()}."
         )

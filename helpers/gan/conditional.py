@@ -4,9 +4,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from helpers.data import door, expect_labels, expect_tanh_images
 from helpers.gan.losses import discriminator_loss, non_saturating
 from helpers.gan.networks import Discriminator, Generator, from_tanh
 from helpers.training import mode_kept
+
+
+def _expect_labelled(batch: tuple[Tensor, Tensor], generator: nn.Module) -> None:
+    if not (isinstance(batch, (tuple, list)) and len(batch) == 2):
+        raise ValueError(
+            "A batch holds images and their labels: make it by batches((images, labels), size, generator)."
+        )
+    expect_tanh_images(batch[0], generator)
+    expect_labels(batch[1], len(batch[0]), getattr(generator, "classes", 10))
+
+
+def _expect_asked(network: nn.Module, rows: Tensor, labels: Tensor | None) -> None:
+    if labels is not None:
+        expect_labels(labels, len(rows), network.classes)
 
 
 class ConditionalGenerator(nn.Module):
@@ -21,6 +36,7 @@ class ConditionalGenerator(nn.Module):
         self.latent, self.classes = latent, classes
         self.net = Generator(latent + classes, width).net
 
+    @door(_expect_asked, "self", "z", "labels")
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         if labels is None:
             labels = torch.arange(len(z), device=z.device) % self.classes
@@ -46,6 +62,7 @@ class ConditionalDiscriminator(nn.Module):
         return self.verdict(h).squeeze(1) + (self.directions(labels) * h).sum(dim=1)
 
 
+@door(_expect_labelled, "batch", "generator")
 def conditional_step(
     generator: nn.Module,
     discriminator: nn.Module,
@@ -84,5 +101,6 @@ def draw_asked(generator: nn.Module, labels: Tensor, z: Tensor) -> Tensor:
 
     Batch norm uses its running statistics; the network's mode is put back afterwards.
     """
+    expect_labels(labels, len(z), getattr(generator, "classes", 10))
     with mode_kept(generator):
         return from_tanh(generator.eval()(z, labels)).clamp(0, 1)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from helpers.data import door, expect_tanh_images
 from helpers.gan.losses import discriminator_loss, non_saturating
 
 
@@ -59,6 +60,7 @@ def generator_step(
     return {"g_loss": loss.detach()}
 
 
+@door(expect_tanh_images, "real", "generator")
 def gan_step(
     generator: nn.Module,
     discriminator: nn.Module,

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, pad
 
+from helpers.data import door, expect_images
 from helpers.vae.bounds import bernoulli_log_likelihood
 from helpers.vae.collapse import kl_per_dimension
 
@@ -30,6 +31,7 @@ class PixelVAE(nn.Module):
         self.pixel = nn.Sequential(nn.SiLU(), nn.Conv2d(width, width, 1), nn.SiLU(), nn.Conv2d(width, 1, 1))
         self.ink = nn.Parameter(torch.zeros(1, 28, 28))
 
+    @door(expect_images, "x", "self")
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Images (B, 1, 28, 28) in [0, 1] to μ and log σ², each (B, latent)."""
         mu, log_var = self.encoder(x.flatten(1)).chunk(2, dim=1)
@@ -42,6 +44,7 @@ class PixelVAE(nn.Module):
         h = h + self.place + interpolate(self.code(z).view(len(z), -1, 4, 4), size=28)
         return (self.pixel(h) + self.ink).flatten(1)
 
+    @door(expect_images, "images", "self")
     @torch.no_grad()
     def start_from(self, images: Tensor) -> "PixelVAE":
         """Set the pixels' biases to the logits of the mean image, so that training starts from it."""
@@ -71,6 +74,7 @@ class PixelVAE(nn.Module):
         return model
 
 
+@door(expect_images, "x", "vae")
 def decoder_step(vae: PixelVAE, optimiser: torch.optim.Optimizer, x: Tensor) -> dict[str, Tensor]:
     """One update of −log p(x | z = 0), the decoder alone; x (B, 1, 28, 28) in [0, 1] is binarised anew, in nats."""
     x = torch.bernoulli(x)
@@ -81,6 +85,7 @@ def decoder_step(vae: PixelVAE, optimiser: torch.optim.Optimizer, x: Tensor) -> 
     return {"loss": loss.detach()}
 
 
+@door(expect_images, "x", "vae")
 def pixel_step(
     vae: PixelVAE, optimiser: torch.optim.Optimizer, x: Tensor, beta: float = 1.0, floor: float = 0.0
 ) -> dict[str, Tensor]:
