@@ -12,11 +12,11 @@ from helpers.data.digits import (
 )
 from helpers.data.doors import (
     door,
-    expect_pixels,
     expect_points,
     expect_rows,
     expect_same_shape,
     expect_tanh_images,
+    expect_unit_interval,
 )
 from helpers.data.points import Mixture, grid, ring, spiral
 
@@ -30,11 +30,11 @@ __all__ = [
     "door",
     "expect_images",
     "expect_labels",
-    "expect_pixels",
     "expect_points",
     "expect_rows",
     "expect_same_shape",
     "expect_tanh_images",
+    "expect_unit_interval",
     "grid",
     "jitter",
     "load_digits",

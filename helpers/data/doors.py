@@ -100,10 +100,9 @@ def expect_rows(*tensors: Tensor) -> None:
         )
 
 
-def expect_pixels(x: Tensor, logits: Tensor) -> None:
-    """Nothing, if pixels and logits are both (B, D) and the pixels lie in [0, 1]; otherwise ValueError."""
-    expect_rows(x, logits)
-    ends = reach(x, "Pixels")
+def expect_unit_interval(x: Tensor) -> None:
+    """Nothing, if the values lie in [0, 1], whatever the shape; otherwise ValueError."""
+    ends = reach(expect_floats(x, "Pixels"), "Pixels")
     if ends and not (ends[0] >= 0 and ends[1] <= 1):
         raise ValueError(
             f"Pixels must lie in [0, 1], these reach from {ends[0]:.3g} to {ends[1]:.3g}: "

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from helpers.data import door, expect_pixels, expect_rows
-from helpers.data.doors import expect_floats
+from helpers.data import door, expect_rows, expect_unit_interval
 from helpers.theory import log_mean_exp
 from helpers.training import noise_like
 
@@ -19,7 +18,7 @@ def gaussian_kl(mu: Tensor, log_var: Tensor) -> Tensor:
     return -0.5 * (1 + log_var - mu.square() - log_var.exp()).sum(dim=1)
 
 
-@door(expect_pixels, "x", "logits")
+@door(expect_rows, "x", "logits")
 def bernoulli_log_likelihood(x: Tensor, logits: Tensor) -> Tensor:
     """log p(x|z) = Σ x·a − softplus(a) for pixels x in {0, 1} and logits a, (B, D), (B, D) to (B,), in nats.
 
@@ -29,6 +28,7 @@ def bernoulli_log_likelihood(x: Tensor, logits: Tensor) -> Tensor:
     return (x * logits - softplus(logits)).sum(dim=1)
 
 
+@door(expect_unit_interval, "x")
 def elbo(vae, x: Tensor, eps: Tensor | None = None, beta: float = 1.0) -> Tensor:
     """E_q[log p(x|z)] − β · KL(q(z|x) ‖ p(z)) with one z = μ + σ·ε an image, x (B, 1, 28, 28) to (B,), in nats.
 
@@ -41,7 +41,7 @@ def elbo(vae, x: Tensor, eps: Tensor | None = None, beta: float = 1.0) -> Tensor
     return bernoulli_log_likelihood(x.flatten(1), logits) - beta * gaussian_kl(mu, log_var)
 
 
-@door(expect_floats, "x")
+@door(expect_unit_interval, "x")
 @torch.no_grad()
 def importance_weighted_bound(
     vae, x: Tensor, samples: int = 256, generator: torch.Generator | None = None, rows: int = 20

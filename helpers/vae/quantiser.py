@@ -19,7 +19,7 @@ def code_shares(k: Tensor, size: int) -> Tensor:
     """The share of the assignments k (whole numbers, any shape) that each of `size` codes receives, (size,)."""
     if not k.numel() or k.dtype.is_floating_point or not (0 <= k.min() and k.max() < size):
         raise ValueError(
-            f"Assignments are whole numbers from 0 to {size - 1}, one or more: is `size` that of the codes?"
+            f"Assignments are whole numbers from 0 to {size - 1}, one or more: give the number of codes as `size`."
         )
     return k.flatten().bincount(minlength=size) / k.numel()
 
