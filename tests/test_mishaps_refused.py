@@ -345,7 +345,7 @@ def test_by_the_time_it_is_refused_nothing_has_changed(name):
         return [*kept, torch.get_rng_state()]
 
     before = state()
-    with pytest.raises(ValueError, match="Images|Pixels"):
+    with pytest.raises(ValueError, match=r"Images|Pixels"):
         call(networks, 255 * GREY)
     assert all(torch.equal(a, b) for a, b in zip(before, state(), strict=True))
 

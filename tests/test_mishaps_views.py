@@ -248,7 +248,7 @@ def test_a_step_after_an_error_begins_anew_and_is_not_the_end():
         "Ready.",
         "This is the end.",
     ):
-        button(frame, "Step").click()
+        frame.step()
         assert said in page(frame)
 
 
@@ -273,9 +273,14 @@ def test_an_error_in_a_kernel_does_not_reach_its_loop():
         switch.value = "morph"
         for _ in range(5):
             await asyncio.sleep(0)
-        return page(frame)
+        assert "opposite" in page(frame)
+        frame.on_loop(on_purpose)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert "broken on purpose" in page(frame)
 
-    assert "opposite" in asyncio.run(scene()) and not raised
+    asyncio.run(scene())
+    assert not raised
 
 
 def test_every_handler_is_guarded():
