@@ -5,6 +5,17 @@ import copy
 import nbformat
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+# What JupyterLab puts there from the kernel, or a notebook would be marked as changed as soon as it is opened. The
+# version is that of the Python that ran the committed notebooks: with another one the mark comes, and this one line.
+LANGUAGE = {
+    "codemirror_mode": {"name": "ipython", "version": 3},
+    "file_extension": ".py",
+    "mimetype": "text/x-python",
+    "name": "python",
+    "nbconvert_exporter": "python",
+    "pygments_lexer": "ipython3",
+    "version": "3.11.7",
+}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -14,7 +25,7 @@ def normalise(notebook):
     if notebook.nbformat_minor < 5:
         notebook = nbformat.v4.upgrade(notebook)
     notebook.nbformat_minor = 5
-    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": LANGUAGE})
     for cell in notebook.cells:
         cell.metadata = _kept_metadata(cell.metadata)
         if cell.cell_type == "code":

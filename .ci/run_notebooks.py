@@ -73,10 +73,12 @@ def speed_of_the_machine():
     from helpers.training import set_threads
 
     speeds, before = {}, torch.get_num_threads()
-    for threads in sorted({1, set_threads()}):
-        torch.set_num_threads(threads)
-        speeds[threads] = f"{matrix_speed() / 1e9:.0f} GFLOP/s on {threads} thread{'s' * (threads > 1)}"
-    torch.set_num_threads(before)
+    try:
+        for threads in sorted({1, set_threads()}):
+            torch.set_num_threads(threads)
+            speeds[threads] = f"{matrix_speed() / 1e9:.0f} GFLOP/s on {threads} thread{'s' * (threads > 1)}"
+    finally:
+        torch.set_num_threads(before)
     return f"Matrix products here: {', '.join(speeds.values())}."
 
 

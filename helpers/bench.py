@@ -247,6 +247,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="file for the images (gan, .npz) or the checkpoint (vae)")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
+    if (
+        options.out is not None
+    ):  # a folder that is missing is noticed before the minute of training, not after
+        options.out.parent.mkdir(parents=True, exist_ok=True)
     if options.what == "gan":
         figures = bench_gan(options.seconds, options.updates, options.seed, options.out)
     elif options.what == "vae":

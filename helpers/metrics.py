@@ -8,12 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from helpers.data import Mixture, expect_images, load_digits
+from helpers.data import Mixture, door, expect_images, expect_points, load_digits
+from helpers.data.doors import reach
 from helpers.theory import discrete_js
 
 SHARE = 0.04  # a class counts as covered with at least this share of the samples
 
 
+@door(expect_points, "points")
 @torch.no_grad()
 def mode_coverage(points: Tensor, mixture: Mixture) -> tuple[int, float]:
     """How many modes the points (N, 2) cover, and the share of good points.
@@ -21,7 +23,7 @@ def mode_coverage(points: Tensor, mixture: Mixture) -> tuple[int, float]:
     A point is good within 3 standard deviations of a mode; a mode is covered by at least 2 % of the points being good
     at it. Source: after Srivastava et al. (2017), section 4.1.
     """
-    distance, nearest = torch.cdist(points, mixture.centres).min(dim=1)
+    distance, nearest = torch.cdist(points, mixture.centres.to(points)).min(dim=1)
     good = distance < 3 * mixture.std
     shares = nearest[good].bincount(minlength=len(mixture.centres)) / len(points)
     return int((shares >= 0.02).sum()), good.float().mean().item()
@@ -35,9 +37,9 @@ def js_from_samples(a: Tensor, b: Tensor, cells: int = 20, reach: float = 3.0) -
     nats for 200 points each and 0.02 for 5,000. Always show that null level beside it. Points outside count at the
     edge.
     """
-    edge = torch.linspace(-reach, reach, cells + 1)[1:-1]
+    edge = torch.linspace(-reach, reach, cells + 1)[1:-1].to(a.device)
     shares = []
-    for points in (a, b):
+    for points in (expect_points(a), expect_points(b)):
         place = torch.bucketize(points.contiguous(), edge)  # (N, 2), 0 to cells − 1
         counts = (place[:, 0] * cells + place[:, 1]).bincount(minlength=cells**2)
         shares.append(counts.double() / len(points))
@@ -76,10 +78,15 @@ def digit_classifier() -> DigitClassifier:
     return model.eval().requires_grad_(False)
 
 
+def _for_the_judge(images: Tensor) -> Tensor:
+    """The images where the classifier is, whatever device and dtype drew them."""
+    return expect_images(images).cpu().float()
+
+
 @torch.no_grad()
 def digit_features(images: Tensor) -> Tensor:
     """The classifier's 64 features of images (N, 1, 28, 28) in [0, 1], (N, 64)."""
-    expect_images(images)
+    images = _for_the_judge(images)
     return torch.cat([digit_classifier().features(part) for part in images.split(500)])
 
 
@@ -93,6 +100,8 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
         raise ValueError(
             f"Features must be (N, d) and (M, d) with N, M ≥ 2, these are {tuple(a.shape)} and {tuple(b.shape)}."
         )
+    reach(a, "Features")
+    reach(b, "Features")
     a, b = a.double(), b.double()
     cov_a, cov_b = torch.cov(a.T), torch.cov(b.T)
     values, vectors = torch.linalg.eigh(cov_a)
@@ -105,7 +114,7 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
 @torch.no_grad()
 def class_shares(images: Tensor) -> Tensor:
     """The share of each of the ten classes among the images, by the frozen classifier, (10,)."""
-    expect_images(images)
+    images = _for_the_judge(images)
     labels = torch.cat([digit_classifier()(part).argmax(1) for part in images.split(500)])
     return labels.bincount(minlength=10) / len(images)
 
@@ -113,9 +122,7 @@ def class_shares(images: Tensor) -> Tensor:
 @torch.no_grad()
 def nearest_distance(images: Tensor, training: Tensor) -> Tensor:
     """The Euclidean distance of each image to the nearest training image, in pixel values, (N,)."""
-    expect_images(images)
-    expect_images(training)
-    flat = training.flatten(1)
+    images, flat = _for_the_judge(images), _for_the_judge(training).flatten(1)
     return torch.cat([torch.cdist(part.flatten(1), flat).min(1).values for part in images.split(500)])
 
 

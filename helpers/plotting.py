@@ -201,6 +201,15 @@ def history_plot(
     """What was measured at each update, one line a name: pale as it was, strong as the mean of `smooth` neighbours."""
     if not names or not all(name in history and len(history[name]) for name in names):
         raise ValueError(f"The history holds {sorted(history)}: choose names from these, not {list(names)}.")
+    longest = max(map(len, history.values()))
+    late = [name for name in names if len(history[name]) != longest]
+    if late:
+        raise ValueError(
+            f"{late[0]!r} has {len(history[late[0]])} values and the history {longest} updates, so nobody knows where "
+            "they belong: record it at each update, or draw it with curves(updates, …)."
+        )
+    if smooth < 1:
+        raise ValueError(f"A mean of {smooth} neighbours is none: smooth=1 draws the values as they are.")
     figure, axes = new_figure(width=width, height=height)
     for name, colour, line in zip(names, cycle(COLOURS), cycle(LINES), strict=False):
         values = [float(value) for value in history[name]]
@@ -276,6 +285,10 @@ def scatter_plot(
     `circles` are radii around the origin: a standard normal keeps 39 % of its mass within 1, and 86 % within 2.
     """
     points = _as_points(points)
+    if not np.isfinite(points).all():
+        raise ValueError(
+            "Some points are NaN or infinite and could not be shown: leave them out, or look for the cause."
+        )
     labels = None if labels is None else _as_array(labels)
     if labels is not None and labels.shape != points.shape[:1]:
         raise ValueError(f"There are {len(points)} points and {labels.size} labels: give one for each point.")
@@ -377,6 +390,8 @@ def strip_plot(
 
 def hstack(*pictures: Picture, gap: int = 24) -> Picture:
     """Pictures side by side as one, their descriptions one after the other."""
+    if not pictures:
+        raise ValueError("There is nothing to put side by side: give at least one picture.")
     images = [each.image() for each in pictures]
     starts = np.cumsum([0] + [image.width + gap * SHARPNESS for image in images])
     sheet = Image.new("RGB", (starts[-1] - gap * SHARPNESS, max(image.height for image in images)), "white")

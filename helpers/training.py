@@ -4,14 +4,18 @@ import copy
 import math
 import os
 import pickle
+import re
 import sys
 import time
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 
@@ -72,7 +76,7 @@ def train(
                     f"The batches ended after {t - 1 - start} of {steps} updates: is the data set empty? "
                     "`helpers.data.batches(x, size, generator)` never ends."
                 ) from None
-            metrics = {name: float(value) for name, value in step(batch).items()}
+            metrics = _as_numbers(step(batch))
             for name, value in metrics.items():
                 if not math.isfinite(value):
                     raise TrainingError(
@@ -84,6 +88,21 @@ def train(
             yield t, metrics
     finally:
         bar.close()
+
+
+def _as_numbers(measured: dict) -> dict[str, float]:
+    told = type(measured).__name__
+    try:
+        told = {
+            name: tuple(getattr(value, "shape", ())) or type(value).__name__
+            for name, value in measured.items()
+        }
+        return {name: float(value) for name, value in measured.items()}
+    except (AttributeError, TypeError, ValueError, RuntimeError):
+        raise ValueError(
+            'A step returns a dict of numbers or one-element tensors, such as {"loss": loss.mean().detach()}, '
+            f"and this one {told}."
+        ) from None
 
 
 # Budgets
@@ -132,11 +151,34 @@ def pick_device(name: str | None = None) -> torch.device:
     if torch.cuda.is_available():
         available.insert(0, "cuda")
     name = name or available[0]
-    if name.split(":")[0] not in available:
+    kind, _, place = name.partition(":")
+    places = torch.cuda.device_count() if kind == "cuda" else 1
+    if kind not in available or (place and not (place.isdecimal() and int(place) < places)):
         raise ValueError(
             f'There is no device "{name}" on this machine: choose one of {", ".join(available)}.'
         )
     return torch.device(name)
+
+
+def noise_like(like: Tensor | nn.Module, *shape: int, generator: torch.Generator | None = None) -> Tensor:
+    """Standard normal numbers of `shape`, on the device and in the dtype of a tensor or of a network's parameters.
+
+    They are drawn where `generator` lives, so the same seed gives the same numbers to a network on any device.
+    """
+    like = next(like.parameters(), torch.empty(0)) if isinstance(like, nn.Module) else like
+    device = like.device if generator is None else generator.device
+    return torch.randn(shape, generator=generator, device=device, dtype=like.dtype).to(like.device)
+
+
+@contextmanager
+def mode_kept(network: nn.Module) -> Iterator[None]:
+    """Whatever happens inside, an error or Stop: each part of `network` is afterwards in the mode that it was in."""
+    modes = [(part, part.training) for part in network.modules()]
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
 
 
 def granted_cpus(environment: dict[str, str] | None = None, cgroup: Path = Path("/sys/fs/cgroup")) -> int:
@@ -210,11 +252,18 @@ def _state(
     return {
         "models": {name: model.state_dict() for name, model in models.items()},
         "optimisers": {name: optimiser.state_dict() for name, optimiser in (optimisers or {}).items()},
+        "kinds": {name: _kind(optimiser) for name, optimiser in (optimisers or {}).items()},
         "batches": None if batches is None else batches.state_dict(),
         "generator": None if generator is None else generator.get_state(),
         "random_state": torch.get_rng_state(),
         "history": None if history is None else {name: list(values) for name, values in history.items()},
     }
+
+
+def _kind(optimiser) -> list:
+    """The class of an optimiser or scheduler, and the shapes of what it trains."""
+    groups = [group["params"] for group in getattr(optimiser, "param_groups", ())]
+    return [type(optimiser).__name__, [[list(p.shape) for p in group] for group in groups]]
 
 
 def save_checkpoint(
@@ -228,7 +277,8 @@ def save_checkpoint(
 ) -> Path:
     """Write everything a run needs to go on to the same numbers, in one file that is whole or not there at all.
 
-    A learning-rate scheduler belongs to that: name it among the `optimisers`.
+    A learning-rate scheduler belongs to that: name it among the `optimisers`. Raises CheckpointError, and leaves an
+    older file as it is, where something in it could not be read back.
     """
     return write_atomically(path, _state(models, optimisers, batches, generator, history))
 
@@ -245,23 +295,87 @@ def load_checkpoint(
     """Put back what `save_checkpoint` took, into objects built as they were then; no code from the file is run.
 
     Raises CheckpointError for a missing, truncated or foreign file, for one that asks to run code, and for a model
-    or optimiser of another name or shape; nothing has been changed by then.
+    or optimiser of another name, kind or shape; nothing has been changed by then.
     """
     state = read_safely(path)
     if not isinstance(state, dict) or "models" not in state:
         raise CheckpointError(f"{path} is not a checkpoint of this course: it holds no models.")
+    try:
+        misfit = _misfit(state, models, optimisers or {}, batches, generator, history)
+    except Exception as reason:  # whatever a foreign file may hold in place of what is looked for
+        misfit = f"a part of it is not what it should be, {_said(reason)}"
+    if misfit:
+        raise _does_not_fit(path, misfit)
     before = copy.deepcopy(_state(models, optimisers, batches, generator, None))
     try:
         _put_back(state, models, optimisers, batches, generator)
-    except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as reason:
+    except BaseException as reason:  # also if you interrupt the cell
         _put_back(before, models, optimisers, batches, generator)
-        raise CheckpointError(
-            f"{path} does not fit these objects ({_first_line(reason)}): "
-            "build them with the sizes they had when it was saved."
-        ) from None
-    if history is not None and state["history"] is not None:
+        if isinstance(reason, Exception):
+            raise _does_not_fit(path, _said(reason)) from None
+        raise
+    if history is not None:
         history.clear()
         history.update(state["history"])
+
+
+def _does_not_fit(path: str | Path, misfit: str) -> CheckpointError:
+    return CheckpointError(
+        f"{path} does not fit these objects ({misfit}): build them as they were when it was saved, "
+        "of the same kinds and with the sizes they had."
+    )
+
+
+def _misfit(state: dict, models: dict, optimisers: dict, batches, generator, history) -> str | None:
+    """The first thing in which the file and these objects differ, in words."""
+    for name, model in models.items():
+        if name not in state["models"]:
+            return f"it holds no model `{name}`, but {', '.join(state['models']) or 'none at all'}"
+        saved, mine = state["models"][name], model.state_dict()
+        for part in [*mine, *saved]:
+            shapes = [
+                tuple(getattr(each[part], "shape", ())) if part in each else None for each in (saved, mine)
+            ]
+            if None in shapes:
+                return f"`{part}` of the model `{name}` is in {'this one' if shapes[1] else 'the file'} alone"
+            if shapes[0] != shapes[1]:
+                return f"`{part}` of the model `{name}` has the shape {shapes[0]} there and {shapes[1]} here"
+    for name, optimiser in optimisers.items():
+        if name not in state["optimisers"]:
+            return f"it holds no optimiser `{name}`, but {', '.join(state['optimisers']) or 'none at all'}"
+        found = _misfit_of_optimiser(state, name, optimiser)
+        if found:
+            return f"the optimiser `{name}` {found}"
+    for name, wanted in (("batches", batches), ("generator", generator), ("history", history)):
+        if wanted is not None and state.get(name) is None:
+            return f"it was saved without {name}"
+    if generator is not None:
+        torch.Generator(generator.device).set_state(state["generator"])
+    if "random_state" not in state:
+        return "it holds no random state"
+    torch.Generator().set_state(state["random_state"])
+    if history is not None and not all(isinstance(values, list) for values in state["history"].values()):
+        return "its history is none"
+    return None
+
+
+def _misfit_of_optimiser(state: dict, name: str, optimiser) -> str | None:
+    saved, mine, (kind, shapes) = state["optimisers"][name], optimiser.state_dict(), _kind(optimiser)
+    groups, my_groups = saved.get("param_groups", ()), mine.get("param_groups", ())
+    kind_then, shapes_then = state.get("kinds", {}).get(name, (None, shapes))
+    if (
+        kind_then is None
+    ):  # a file from before kinds were noted: the names of the settings tell most of them apart
+        alike = zip([saved, *groups], [mine, *my_groups], strict=True)
+        if any(
+            here.keys() - there.keys() - {"initial_lr"} for there, here in alike
+        ):  # a scheduler adds that one
+            return f"lacks settings that {kind} has"
+    elif kind_then != kind:
+        return f"is {kind_then} there and {kind} here"
+    if shapes_then != shapes or [len(group["params"]) for group in groups] != [*map(len, shapes)]:
+        return "trains parameters of other shapes there"
+    return None
 
 
 def _put_back(state: dict, models, optimisers, batches, generator) -> None:
@@ -277,16 +391,55 @@ def _put_back(state: dict, models, optimisers, batches, generator) -> None:
 
 
 def write_atomically(path: str | Path, content: object) -> Path:
-    """`torch.save` beside `path`, then one rename: whoever kills us, `path` holds the old file or the new one."""
+    """`torch.save` beside `path`, then one rename: whoever kills us, `path` holds the old file or the new one.
+
+    NumPy's numbers are written as Python's. Raises CheckpointError where `read_safely` would refuse what was written.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".unfinished")
-    with unfinished.open("wb") as file:
-        torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())
+    content = _with_plain_numbers(content)
+    try:
+        with unfinished.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        read_safely(unfinished)
+    except (CheckpointError, pickle.PicklingError, AttributeError, TypeError):
+        unfinished.unlink()
+        raise CheckpointError(
+            f"{path} was not written, because it could not be read back: {_stranger(content) or 'it is damaged'}. "
+            "Put a tensor, a number, text, a list or a dict in its place."
+        ) from None
     os.replace(unfinished, path)
     return path
+
+
+def _with_plain_numbers(content: object) -> object:
+    """The same with each NumPy scalar, which only code could read back, made a number of Python."""
+    if isinstance(content, np.generic) or (isinstance(content, np.ndarray) and content.ndim == 0):
+        return content.item()
+    if isinstance(content, dict):
+        inside = {_with_plain_numbers(key): _with_plain_numbers(value) for key, value in content.items()}
+        content = copy.copy(content)  # the state of a model carries notes beside its tensors
+        content.clear()
+        content.update(inside)
+    elif type(content) in (list, tuple):
+        content = type(content)(map(_with_plain_numbers, content))
+    return content
+
+
+def _stranger(content: object, where: str = "state") -> str:
+    """Where in it there is something else than tensors, plain values and plain containers, in words."""
+    if type(content) in (dict, OrderedDict):
+        inside = [*((key, f"a key of {where}") for key in content)]
+        inside += [(value, f"{where}[{key!r}]") for key, value in content.items()]
+    elif type(content) in (list, tuple, torch.Size):
+        inside = [(value, f"{where}[{place}]") for place, value in enumerate(content)]
+    else:
+        plain = (torch.Tensor, str, bytes, bool, int, float, complex, type(None), torch.dtype)
+        return "" if isinstance(content, plain) else f"{where} is of the type {type(content).__name__}"
+    return next((found for each in inside if (found := _stranger(*each))), "")
 
 
 def read_safely(path: str | Path) -> object:
@@ -298,16 +451,19 @@ def read_safely(path: str | Path) -> object:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about old pickle formats, which are refused anyway
             return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as reason:
-        raise CheckpointError(
-            f"{path} was refused, because loading it would run code from the file: "
-            "only open checkpoints that you trust."
-        ) from reason
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as reason:
-        raise CheckpointError(
-            f"{path} is damaged or cut short ({_first_line(reason)}): load an older checkpoint."
-        ) from reason
+    except (PermissionError, IsADirectoryError) as reason:
+        raise CheckpointError(f"{path} could not be read ({reason.strerror}): check the path.") from reason
+    except Exception as reason:  # of a damaged file any byte can be wrong
+        if isinstance(reason, pickle.UnpicklingError):
+            asked = re.search(r"(?:GLOBAL|class|function) ([\w.]+)", str(reason))
+            raise CheckpointError(
+                f"{path} was refused, because {'' if asked else 'it is damaged or '}loading it would run code from "
+                f"the file{f' ({asked[1]})' if asked else ''}: only open checkpoints that you trust."
+            ) from reason
+        raise CheckpointError(f"{path} is damaged or cut short: load an older checkpoint.") from reason
 
 
-def _first_line(reason: Exception) -> str:
-    return str(reason).strip().split("\n")[0][:160]
+def _said(reason: Exception) -> str:
+    """What an error says, with its name where that would be no more than a key or a number."""
+    words = " ".join(str(reason).split())[:200]
+    return words if " " in words else f"{type(reason).__name__} {words}".strip()

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from helpers.data import door, expect_same_shape, expect_tanh_images
+from helpers.training import noise_like
 from helpers.vae import gaussian_kl
 
 
@@ -36,11 +38,22 @@ def features_and_logits(discriminator: nn.Module, images: Tensor) -> tuple[Tenso
     return features, discriminator.net[-1](features).squeeze(1)
 
 
+def _expect_loss_weights(networks: dict, real: Tensor, loss_weights: dict) -> None:
+    if [*networks] != ["encoder", "decoder", "discriminator"] or loss_weights.keys() - networks.keys():
+        raise ValueError(
+            f"The networks are encoder, decoder and discriminator, in this order, and the loss weights are theirs: "
+            f"here are {', '.join(networks)}, with loss weights for {', '.join(loss_weights)}."
+        )
+    expect_tanh_images(real, networks["encoder"])
+
+
+@door(expect_same_shape, "a", "b")
 def half_square(a: Tensor, b: Tensor) -> Tensor:
     """½ |a − b|², (B, …), (B, …) to (B,): −log N(a | b, I) less its constant, in nats; divide by σ² for another σ."""
     return (a - b).square().flatten(1).sum(dim=1) / 2
 
 
+@door(expect_tanh_images, "real", "encoder")
 def gaussian_vae_step(
     encoder: nn.Module,
     decoder: nn.Module,
@@ -65,6 +78,7 @@ def gaussian_vae_step(
     return {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
 
 
+@door(expect_tanh_images, "real", "encoder")
 def vae_gan_terms(
     encoder: nn.Module,
     decoder: nn.Module,
@@ -117,6 +131,7 @@ def vae_gan_loss_weights(
     }
 
 
+@door(_expect_loss_weights, "networks", "real", "loss_weights")
 def vae_gan_step(
     networks: dict[str, nn.Module],
     optimisers: dict[str, torch.optim.Optimizer],
@@ -131,9 +146,9 @@ def vae_gan_step(
     update. ε and z (B, latent) are drawn when not given; z only where a term of it counts. Returns the terms.
     """
     shape = len(real), networks["decoder"].latent
-    eps = torch.randn(shape) if eps is None else eps
+    eps = noise_like(real, *shape) if eps is None else eps
     if z is None and any(name.endswith("sample") for weights in loss_weights.values() for name in weights):
-        z = torch.randn(shape)
+        z = noise_like(real, *shape)
     terms = vae_gan_terms(*networks.values(), real, eps, z)
     for name, weights in loss_weights.items():
         loss = sum(weight * terms[term] for term, weight in weights.items())

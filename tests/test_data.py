@@ -2,11 +2,14 @@
 
 import math
 import urllib.error
+import warnings
+from http.client import IncompleteRead
 
 import numpy as np
 import pytest
 import torch
 from scipy.ndimage import map_coordinates
+from sklearn.datasets._openml import OpenMLError
 
 from helpers.data import (
     batches,
@@ -59,6 +62,52 @@ def test_without_a_network_the_60000_fall_back_to_the_5000(monkeypatch):
     assert len(images) == 4000
 
 
+def half_of_it():
+    return np.zeros((35_000, 784)), np.zeros(35_000)
+
+
+MISHAPS_OF_FETCHING = {
+    "no network": OSError("no route to host"),
+    "timeout": TimeoutError("timed out"),
+    "another checksum": ValueError("md5 checksum of local file does not match"),
+    "an error of OpenML's": OpenMLError("Dataset mnist_784 with version 1 not found."),
+    "a torn transfer": IncompleteRead(b"half"),
+    "a torn archive": EOFError(),
+    "no memory": MemoryError(),
+    "no scikit-learn": ImportError("No module named 'sklearn'"),
+    "something else": RuntimeError("surprise"),
+    "half of the data": half_of_it,
+}
+
+
+@pytest.mark.parametrize("mishap", MISHAPS_OF_FETCHING)
+def test_whatever_goes_wrong_while_fetching_it_is_one_warning_and_the_5000(monkeypatch, mishap):
+    what = MISHAPS_OF_FETCHING[mishap]
+
+    def fetch(*_, **__):
+        warnings.warn("A network error occurred. Retrying.", stacklevel=2)
+        if isinstance(what, Exception):
+            raise what
+        return what()
+
+    monkeypatch.setattr("sklearn.datasets.fetch_openml", fetch)
+    with pytest.warns(UserWarning) as told:
+        images, labels = load_digits("test", full=True)
+    assert images.shape == (500, 1, 28, 28) and len(labels) == 500 and len(told) == 1
+    reason = f"{type(what).__name__}: {what}" if isinstance(what, Exception) else "35000"
+    sentence = str(told[0].message)
+    assert reason.rstrip(": ") in sentence and "the 5,000 that are installed" in sentence
+
+
+def test_stop_stops_fetching(monkeypatch):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sklearn.datasets.fetch_openml", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        load_digits("test", full=True)
+
+
 def test_the_full_set_has_its_own_test_images(monkeypatch):
     pixels, rows = np.zeros((70_000, 784), np.uint8), np.arange(70_000)
     pixels[:, 0], pixels[:, 1], pixels[:, 2] = (
@@ -99,7 +148,7 @@ def test_binarised_images_are_bernoulli_draws_by_a_published_seed():
         (torch.zeros(0, 1, 28, 28), "no images"),
         (torch.full((2, 1, 28, 28), -1.0), "rescale"),
         (torch.full((2, 1, 28, 28), 1.01), "rescale"),
-        (torch.full((2, 1, 28, 28), float("nan")), "rescale"),
+        (torch.full((2, 1, 28, 28), float("nan")), "NaN"),
     ],
 )
 def test_images_that_are_none(images, sentence):

@@ -192,7 +192,7 @@ def test_a_round_is_one_step_of_each(players):
     g, d, g_optimiser, d_optimiser = players
     twins = copy.deepcopy((g, d))
     twin_optimisers = [torch.optim.Adam(twin.parameters(), 1e-2) for twin in twins]
-    real = torch.rand(4, 1, 28, 28)
+    real = 2 * torch.rand(4, 1, 28, 28) - 1
     torch.manual_seed(1)
     measured = gan_step(g, d, g_optimiser, d_optimiser, real)
     torch.manual_seed(1)

@@ -102,7 +102,7 @@ def test_the_best_relativistic_critic_is_beaten_by_no_bend():
     pairs = log_p.exp()[:, None] * log_q.exp() * (x[1] - x[0]) ** 2
 
     def mean_loss(logit):
-        return (pairs * relativistic(logit[:, None], logit[None, :])).sum()
+        return (pairs * relativistic(*torch.broadcast_tensors(logit[:, None], logit[None, :]))).sum()
 
     best = log_p - log_q
     for bend in (0.2 * torch.sin(x), 0.1 * x, -0.1 * x):

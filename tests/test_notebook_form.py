@@ -1,9 +1,13 @@
 """Committed notebooks carry nothing of the machine, the moment or the live kernel."""
 
+import re
+
 import nbformat
 import pytest
+from ipykernel.ipkernel import IPythonKernel
+from jupyter_client.kernelspec import KernelSpecManager
 from nbformat import v4
-from notebook_form import WIDGET_VIEW, as_text, normalise
+from notebook_form import LANGUAGE, WIDGET_VIEW, as_text, normalise
 
 
 def stream(text, name="stdout"):
@@ -28,8 +32,22 @@ def test_metadata_name_the_kernel_and_the_language_only():
     )
     assert normalise(notebook).metadata == {
         "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
+        "language_info": LANGUAGE,
     }
+
+
+def test_opening_a_notebook_does_not_change_it():
+    """JupyterLab sets kernelspec and language_info from the kernel and marks the notebook where they were others."""
+    spec = KernelSpecManager().get_kernel_spec("python3")
+    written = normalise(v4.new_notebook()).metadata
+    assert written.kernelspec == {
+        "name": "python3",
+        "display_name": spec.display_name,
+        "language": spec.language,
+    }
+    of_the_kernel = dict(IPythonKernel.language_info)
+    assert written.language_info == of_the_kernel | {"version": LANGUAGE["version"]}
+    assert re.fullmatch(r"3\.\d+\.\d+", LANGUAGE["version"])
 
 
 def test_cells_keep_tags_and_hidden_sources_and_lose_the_moment():

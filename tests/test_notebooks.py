@@ -105,6 +105,40 @@ class TestHouseRules:
         assert "Traceback" not in result.stderr
 
 
+def test_all_notebooks_begin_with_the_same_guard():
+    assert len({code_cells(read(path))[0].source for path in PATHS}) == 1
+
+
+SHADOWS = {
+    "helpers.py": "raise ZeroDivisionError('a file of the learner was run')",
+    "helpers/__init__.py": "x = 1",
+}
+
+
+@pytest.mark.parametrize("file", SHADOWS)
+def test_a_learners_own_helpers_is_named(file, tmp_path):
+    """Beside the notebook it would come before the course, and the next cell would fail with words that do not help."""
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(SHADOWS[file])
+    (tmp_path / "torch.py").touch()
+    guard = code_cells(read(PATHS[0]))[0].source
+    command = [sys.executable, "-S", "-c", guard]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={})
+    assert (
+        result.returncode != 0 and f"Not the course but {tmp_path / file} is `helpers` here" in result.stderr
+    )
+    assert "rename it if it is yours" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_the_course_itself_passes_the_guard(tmp_path):
+    guard, env = code_cells(read(PATHS[0]))[0].source, {"PYTHONPATH": str(FOLDER.parent)}
+    (tmp_path / "helpers").mkdir()  # a folder that is no package is in nobody's way
+    result = subprocess.run(
+        [sys.executable, "-c", guard], capture_output=True, text=True, cwd=tmp_path, env=env
+    )
+    assert result.returncode == 0 and not result.stderr
+
+
 def test_the_map_shows_what_exists_and_nothing_else():
     prose = "\n".join(cell.source for cell in read(PATHS[0]).cells if cell.cell_type == "markdown")
     diagram = re.search(r"```mermaid(.*?)```", prose, re.DOTALL)[1]

@@ -219,6 +219,30 @@ def test_a_python_that_will_not_do_gets_a_sentence(version, has_venv, words):
     assert words in check_python.problem(version, has_venv)
 
 
+def test_an_intel_mac_gets_a_sentence_before_anything_is_downloaded():
+    """PyTorch has no wheels for it, and pip's own words would not say so; README says it too."""
+    said = check_python.problem((3, 12), True, intel_mac=True)
+    assert "no packages for Intel Macs" in said and "Binder" in said and "PYTHON=" in said
+    assert "Intel Macs are out" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "refused"),
+    [
+        ("darwin", "x86_64", True),
+        ("darwin", "arm64", False),
+        ("linux", "x86_64", False),
+        ("win32", "AMD64", False),
+    ],
+)
+def test_only_an_intel_mac_is_refused(system, machine, refused):
+    script = "import platform, runpy, sys, ensurepip, venv\n"  # before the system seems another
+    script += f"sys.platform, platform.machine = {system!r}, lambda: {machine!r}\n"
+    script += f"runpy.run_path({str(ROOT / '.ci' / 'check_python.py')!r}, run_name='__main__')"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert ("Intel Macs" in result.stderr) == refused and (result.returncode != 0) == refused
+
+
 def test_a_good_python_gets_none():
     assert check_python.problem((3, 11, 7), True) is None
     assert check_python.problem((3, 14), True) is None

@@ -20,11 +20,14 @@ ELSEWHERE = {"checks", "feedback", "studies"}
 
 
 class Bare(ast.NodeTransformer):
-    """A syntax tree without docstrings and type hints: what is left is what runs."""
+    """A syntax tree without docstrings, type hints and doors, which compute nothing: the rest is what runs."""
 
     def visit_FunctionDef(self, node):
         self.generic_visit(node)
         node.returns = None
+        node.decorator_list = [
+            each for each in node.decorator_list if not ast.unparse(each).startswith("door(")
+        ]
         if isinstance(node.body[0], ast.Expr) and isinstance(node.body[0].value, ast.Constant):
             node.body = node.body[1:]
         return node

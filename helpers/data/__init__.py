@@ -10,6 +10,14 @@ from helpers.data.digits import (
     expect_labels,
     load_digits,
 )
+from helpers.data.doors import (
+    door,
+    expect_points,
+    expect_rows,
+    expect_same_shape,
+    expect_tanh_images,
+    expect_unit_interval,
+)
 from helpers.data.points import Mixture, grid, ring, spiral
 
 __all__ = [
@@ -19,8 +27,14 @@ __all__ = [
     "Mixture",
     "batches",
     "binarised",
+    "door",
     "expect_images",
     "expect_labels",
+    "expect_points",
+    "expect_rows",
+    "expect_same_shape",
+    "expect_tanh_images",
+    "expect_unit_interval",
     "grid",
     "jitter",
     "load_digits",

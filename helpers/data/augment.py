@@ -19,7 +19,7 @@ def jitter(
     count, side = int(share * len(images)), images.shape[-1]
     if count == 0:
         return images
-    angle, size, across, down = 2 * torch.rand(4, count) - 1
+    angle, size, across, down = 2 * torch.rand(4, count, device=images.device, dtype=images.dtype) - 1
     cosine, sine = (1 + stretch * size) * (turn * angle).cos(), (1 + stretch * size) * (turn * angle).sin()
     rows = [torch.stack([cosine, -sine, 2 * shift / side * across], dim=1)]
     rows += [torch.stack([sine, cosine, 2 * shift / side * down], dim=1)]

@@ -13,6 +13,18 @@ class Batches:
     """
 
     def __init__(self, data: Tensor | tuple[Tensor, ...], size: int, generator: torch.Generator):
+        if not all(
+            isinstance(each, Tensor) and each.ndim for each in (data if isinstance(data, tuple) else (data,))
+        ):
+            raise ValueError(
+                f"Batches are made from a tensor or a tuple of tensors, this is a {type(data).__name__}: "
+                "put several into a tuple, batches((x, y), size, generator)."
+            )
+        if not isinstance(generator, torch.Generator):
+            raise ValueError(
+                f"The order of the batches needs a torch.Generator, this is a {type(generator).__name__}: "
+                "give torch.Generator().manual_seed(0), or what seed_everything(0) returns."
+            )
         self.tensors = data if isinstance(data, tuple) else (data,)
         self.single = not isinstance(data, tuple)
         lengths = {len(t) for t in self.tensors}
@@ -23,7 +35,7 @@ class Batches:
         self.rows = lengths.pop()
         if self.rows == 0:
             raise ValueError("The data set is empty: give at least one example to make batches from.")
-        if not 1 <= size <= self.rows:
+        if isinstance(size, float) or not 1 <= size <= self.rows:
             raise ValueError(
                 f"A batch of {size} cannot be drawn from {self.rows} examples: use 1 to {self.rows}."
             )
@@ -48,14 +60,21 @@ class Batches:
             "position": self.position,
             "generator": self.generator.get_state(),
             "rows": self.rows,
+            "size": self.size,
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from where `state` was taken; raises ValueError if it was taken over a data set of another length."""
+        """Go on from where `state` was taken; raises ValueError if it was taken over a data set of another length
+        or in batches of another size."""
         if state["rows"] != self.rows:
             raise ValueError(
                 f"The saved batches ran over {state['rows']} examples, these over {self.rows}: "
                 "load the same data first."
+            )
+        if state.get("size", self.size) != self.size:
+            raise ValueError(
+                f"The saved batches were batches of {state['size']}, these of {self.size}: "
+                "make them of the same size, or begin a new run."
             )
         self.order, self.position = state["order"].clone(), state["position"]
         self.generator.set_state(state["generator"])

@@ -319,8 +319,9 @@ def audit(task: Task, faults: int = 2) -> list[tuple[Choice, Choice]]:
 
     Left out are pairs where one holds all faults of the other, or says the same.
     """
-    torch.manual_seed(task.seed)
-    cases = task.cases()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(task.seed)
+        cases = task.cases()
     every, prints = [], []
     for wrong in range(faults + 1):
         for choice in choices(task, wrong, others=wrong == 0):

@@ -4,7 +4,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from helpers.data import door
 
+
+def expect_grey(images: Tensor) -> None:
+    """Nothing, if the images are (B, 1, H, W); otherwise ValueError."""
+    if images.ndim != 4 or images.shape[1] != 1:
+        raise ValueError(
+            f"Only images of one channel can be shifted, (B, 1, H, W), these have {tuple(images.shape)}: "
+            "shift the channels as images of their own, x.flatten(0, 1).unsqueeze(1)."
+        )
+
+
+@door(expect_grey, "images")
 def shift(images: Tensor, most: int = 2) -> Tensor:
     """Each image (B, 1, H, W) moved by whole pixels, up to ± `most` each way, uniformly at random.
 

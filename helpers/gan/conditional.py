@@ -4,8 +4,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from helpers.data import door, expect_labels, expect_tanh_images
 from helpers.gan.losses import discriminator_loss, non_saturating
 from helpers.gan.networks import Discriminator, Generator, from_tanh
+from helpers.training import mode_kept
+
+
+def _expect_labelled(batch: tuple[Tensor, Tensor], generator: nn.Module) -> None:
+    if not (isinstance(batch, (tuple, list)) and len(batch) == 2):
+        raise ValueError(
+            "A batch holds images and their labels: make it by batches((images, labels), size, generator)."
+        )
+    expect_tanh_images(batch[0], generator)
+    expect_labels(batch[1], len(batch[0]), getattr(generator, "classes", 10))
+
+
+def _expect_asked(network: nn.Module, rows: Tensor, labels: Tensor | None) -> None:
+    if labels is not None:
+        expect_labels(labels, len(rows), network.classes)
 
 
 class ConditionalGenerator(nn.Module):
@@ -20,9 +36,10 @@ class ConditionalGenerator(nn.Module):
         self.latent, self.classes = latent, classes
         self.net = Generator(latent + classes, width).net
 
+    @door(_expect_asked, "self", "z", "labels")
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         if labels is None:
-            labels = torch.arange(len(z)) % self.classes
+            labels = torch.arange(len(z), device=z.device) % self.classes
         return self.net(torch.cat([z, one_hot(labels, self.classes).to(z.dtype)], dim=1))
 
 
@@ -45,6 +62,7 @@ class ConditionalDiscriminator(nn.Module):
         return self.verdict(h).squeeze(1) + (self.directions(labels) * h).sum(dim=1)
 
 
+@door(_expect_labelled, "batch", "generator")
 def conditional_step(
     generator: nn.Module,
     discriminator: nn.Module,
@@ -58,7 +76,7 @@ def conditional_step(
     parameters of the other network bitwise as they were. Returns both mean losses, in nats.
     """
     real, labels = batch
-    z = torch.randn(2, len(real), generator.latent)
+    z = torch.randn(2, len(real), generator.latent, device=real.device, dtype=real.dtype)
     with torch.no_grad():
         fake = generator(z[0], labels)
     real_logits, fake_logits = discriminator(torch.cat([real, fake]), labels.repeat(2)).chunk(2)
@@ -83,7 +101,6 @@ def sample_conditional(generator: nn.Module, labels: Tensor, z: Tensor) -> Tenso
 
     Batch norm uses its running statistics; the network's mode is put back afterwards.
     """
-    training = generator.training
-    images = from_tanh(generator.eval()(z, labels)).clamp(0, 1)
-    generator.train(training)
-    return images
+    expect_labels(labels, len(z), getattr(generator, "classes", 10))
+    with mode_kept(generator):
+        return from_tanh(generator.eval()(z, labels)).clamp(0, 1)

@@ -5,6 +5,8 @@ import copy
 import torch
 from torch import nn
 
+from helpers.training import noise_like
+
 
 def ema_copy(model: nn.Module) -> nn.Module:
     """A copy of `model` that holds its running average and asks for no gradients."""
@@ -30,16 +32,12 @@ def update_bn(generator: nn.Module, latent: int, batches: int = 20, size: int = 
     The averaged weights never met the running statistics of the trained ones. Noise comes from a generator of its
     own, so the run's random numbers do not move.
     """
-    norms = [m for m in generator.modules() if isinstance(m, nn.BatchNorm2d)]
-    momentum = [norm.momentum for norm in norms]
-    for norm in norms:
+    twin = copy.deepcopy(generator).train()  # an interrupt leaves the generator itself as it was
+    for norm in [m for m in twin.modules() if isinstance(m, nn.BatchNorm2d)]:
         norm.reset_running_stats()
         norm.momentum = None  # PyTorch's way to say: a plain average
     noise = torch.Generator().manual_seed(0)
-    training = generator.training
-    generator.train()
     for _ in range(batches):
-        generator(torch.randn(size, latent, generator=noise))
-    generator.train(training)
-    for norm, m in zip(norms, momentum, strict=True):
-        norm.momentum = m
+        twin(noise_like(twin, size, latent, generator=noise))
+    for buffer, renewed in zip(generator.buffers(), twin.buffers(), strict=True):
+        buffer.copy_(renewed)

@@ -7,7 +7,10 @@ log(1 − D(x)) = −softplus(a): no sigmoid is ever followed by a log.
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
+from helpers.data import door, expect_same_shape
 
+
+@door(expect_same_shape, "real_logits", "fake_logits")
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """The discriminator's side of the minimax game, −log D(x) − log(1 − D(G(z))), shapes (B,), (B,) to (B,).
 
@@ -34,6 +37,7 @@ def non_saturating(fake_logits: Tensor) -> Tensor:
     return softplus(-fake_logits)
 
 
+@door(expect_same_shape, "real_logits", "fake_logits")
 def hinge_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """max(0, 1 − a_real) + max(0, 1 + a_fake), (B,), (B,) to (B,). Source: Miyato et al. (2018), eq. 16."""
     return relu(1 - real_logits) + relu(1 + fake_logits)
@@ -44,6 +48,7 @@ def hinge_generator(fake_logits: Tensor) -> Tensor:
     return -fake_logits
 
 
+@door(expect_same_shape, "real_logits", "fake_logits")
 def least_squares_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """½ (a_real − 1)² + ½ a_fake², (B,), (B,) to (B,), no nats: here the output itself, not its sigmoid, is
     drawn to 1 and 0, and the best one is D* = p/(p + q).
@@ -61,6 +66,7 @@ def least_squares_generator(fake_logits: Tensor) -> Tensor:
     return (fake_logits - 1).square() / 2
 
 
+@door(expect_same_shape, "real_logits", "fake_logits")
 def wasserstein_critic(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """a_fake − a_real, (B,), (B,) to (B,), in the unit of the data for a critic of slope at most 1.
 
@@ -74,6 +80,7 @@ def wasserstein_critic(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
 wasserstein_generator = hinge_generator
 
 
+@door(expect_same_shape, "real_logits", "fake_logits")
 def relativistic(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """−log σ(a_real − a_fake), how little each real looks more real than the fake it is paired with, in nats.
 

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from helpers.training import mode_kept, noise_like
+
 
 def to_tanh(images: Tensor) -> Tensor:
     """From [0, 1], where images live, to [−1, 1], where a generator ends: 2x − 1, any shape."""
@@ -99,8 +101,6 @@ def draw(generator: nn.Module, n: int, seed: int = 0) -> Tensor:
 
     The network's mode is put back afterwards, and the run's own random numbers do not move.
     """
-    z = torch.randn(n, generator.latent, generator=torch.Generator().manual_seed(seed))
-    training = generator.training
-    images = from_tanh(generator.eval()(z)).clamp(0, 1)
-    generator.train(training)
-    return images
+    z = noise_like(generator, n, generator.latent, generator=torch.Generator().manual_seed(seed))
+    with mode_kept(generator):
+        return from_tanh(generator.eval()(z)).clamp(0, 1)

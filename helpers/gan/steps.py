@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from helpers.data import door, expect_tanh_images
 from helpers.gan.losses import discriminator_loss, non_saturating
 
 
@@ -59,6 +60,7 @@ def generator_step(
     return {"g_loss": loss.detach()}
 
 
+@door(expect_tanh_images, "real", "generator")
 def gan_step(
     generator: nn.Module,
     discriminator: nn.Module,
@@ -67,7 +69,7 @@ def gan_step(
     real: Tensor,
 ) -> dict[str, Tensor]:
     """One update of D, then one of G on fresh noise; `real` (B, 1, 28, 28) in [−1, 1]."""
-    z = torch.randn(2, len(real), generator.latent)
+    z = torch.randn(2, len(real), generator.latent, device=real.device, dtype=real.dtype)
     measured = discriminator_step(generator, discriminator, d_optimiser, real, z[0])
     return measured | generator_step(generator, discriminator, g_optimiser, z[1])
 

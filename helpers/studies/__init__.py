@@ -1,6 +1,7 @@
 """Evidence that needs more than a notebook's minute: scripts that write notebooks/results/, and a way to read it."""
 
 import json
+import os
 import platform
 import re
 from datetime import date
@@ -38,7 +39,16 @@ def write_study(name: str, settings: dict, runs: dict[str, list[dict]], **more) 
     versions = {"python": platform.python_version(), "torch": torch.__version__}
     content = {"settings": settings, "versions": versions, "date": str(date.today()), "runs": runs} | more
     RESULTS.mkdir(exist_ok=True)
-    text = json.dumps(content, indent=1)
+    text = json.dumps(
+        content, indent=1, default=_number
+    )  # minutes of work must not be lost for a NumPy number
     # A list of numbers takes one line, not one a number.
     text = re.sub(r"\[\s+(-?\d[^\[\]{}]*?)\s+\]", lambda row: "[" + re.sub(r"\s+", " ", row[1]) + "]", text)
-    (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    unfinished = RESULTS / f"{name}.json.unfinished"
+    unfinished.write_text(text + "\n", encoding="utf-8")
+    os.replace(unfinished, RESULTS / f"{name}.json")
+
+
+def _number(value):
+    """A number of NumPy or a tensor of one element as Python's."""
+    return value.item()

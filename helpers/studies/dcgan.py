@@ -42,7 +42,7 @@ def plain_discriminator(width=24, batch_norm=False):
 
 def separate_step(generator, discriminator, g_optimiser, d_optimiser, real):
     """`gan_step` with one difference: real and fake images go through D in two batches, not in one."""
-    z = torch.randn(2, len(real), generator.latent)
+    z = torch.randn(2, len(real), generator.latent, device=real.device, dtype=real.dtype)
     with torch.no_grad():
         fake = generator(z[0])
     loss = discriminator_loss(discriminator(real), discriminator(fake)).mean()

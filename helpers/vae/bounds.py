@@ -4,9 +4,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from helpers.data import door, expect_rows, expect_unit_interval
 from helpers.theory import log_mean_exp
+from helpers.training import noise_like
 
 
+@door(expect_rows, "mu", "log_var")
 def gaussian_kl(mu: Tensor, log_var: Tensor) -> Tensor:
     """KL(N(μ, diag σ²) ‖ N(0, I)) = −½ Σ (1 + log σ² − μ² − σ²), (B, d), (B, d) to (B,), in nats.
 
@@ -15,6 +18,7 @@ def gaussian_kl(mu: Tensor, log_var: Tensor) -> Tensor:
     return -0.5 * (1 + log_var - mu.square() - log_var.exp()).sum(dim=1)
 
 
+@door(expect_rows, "x", "logits")
 def bernoulli_log_likelihood(x: Tensor, logits: Tensor) -> Tensor:
     """log p(x|z) = Σ x·a − softplus(a) for pixels x in {0, 1} and logits a, (B, D), (B, D) to (B,), in nats.
 
@@ -24,6 +28,7 @@ def bernoulli_log_likelihood(x: Tensor, logits: Tensor) -> Tensor:
     return (x * logits - softplus(logits)).sum(dim=1)
 
 
+@door(expect_unit_interval, "x")
 def elbo(vae, x: Tensor, eps: Tensor | None = None, beta: float = 1.0) -> Tensor:
     """E_q[log p(x|z)] − β · KL(q(z|x) ‖ p(z)) with one z = μ + σ·ε an image, x (B, 1, 28, 28) to (B,), in nats.
 
@@ -36,6 +41,7 @@ def elbo(vae, x: Tensor, eps: Tensor | None = None, beta: float = 1.0) -> Tensor
     return bernoulli_log_likelihood(x.flatten(1), logits) - beta * gaussian_kl(mu, log_var)
 
 
+@door(expect_unit_interval, "x")
 @torch.no_grad()
 def importance_weighted_bound(
     vae, x: Tensor, samples: int = 256, generator: torch.Generator | None = None, rows: int = 20
@@ -48,7 +54,7 @@ def importance_weighted_bound(
     bounds = []
     for part in x.split(rows):
         mu, log_var = vae.encode(part)
-        eps = torch.randn(samples, *mu.shape, generator=generator)
+        eps = noise_like(mu, samples, *mu.shape, generator=generator)
         z = mu + (log_var / 2).exp() * eps  # (K, B, d)
         logits = vae.decode(z.flatten(0, 1))
         flat = part.flatten(1).repeat(samples, 1)

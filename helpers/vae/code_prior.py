@@ -48,7 +48,7 @@ def prior_step(prior: CodePrior, optimiser: torch.optim.Optimizer, k: Tensor) ->
 @torch.no_grad()
 def sample_codes(prior: CodePrior, n: int, generator: torch.Generator | None = None) -> Tensor:
     """`n` grids of codes, drawn one place after the other, whole numbers (n, places)."""
-    k, state = torch.full((n, prior.places), prior.size), None
+    k, state = torch.full((n, prior.places), prior.size, device=prior.place.device), None
     for i in range(prior.places):
         out, state = prior.memory(prior.told(k)[:, i : i + 1], state)
         probabilities = prior.head(out[:, 0]).softmax(dim=1)

@@ -5,6 +5,9 @@ import math
 import torch
 from torch import Tensor
 
+from helpers.data import door, expect_rows
+from helpers.data.doors import reach
+
 
 def active_units(mu: Tensor, threshold: float = 0.01) -> int:
     """The latent dimensions j with Var_x(E_q[z_j]) > `threshold`, from the means μ (N, d) of held-out images, N ≥ 2.
@@ -13,9 +16,11 @@ def active_units(mu: Tensor, threshold: float = 0.01) -> int:
     """
     if mu.ndim != 2 or len(mu) < 2:
         raise ValueError(f"The means must be (N, d) with N ≥ 2, these are {tuple(mu.shape)}.")
+    reach(mu, "The means")
     return int((mu.var(dim=0) > threshold).sum())
 
 
+@door(expect_rows, "mu", "log_var")
 def kl_per_dimension(mu: Tensor, log_var: Tensor) -> Tensor:
     """KL(N(μⱼ, σⱼ²) ‖ N(0, 1)) = ½ (μⱼ² + σⱼ² − 1 − log σⱼ²), batch mean, (B, d), (B, d) to (d,), in nats."""
     return 0.5 * (mu.square() + log_var.exp() - 1 - log_var).mean(dim=0)
@@ -43,6 +48,7 @@ def kl_anneal(done: float, top: float = 8.0, until: float = 0.9) -> float:
     return max(1.0, top + (1 - top) * done / until)
 
 
+@door(expect_rows, "mu", "log_var", "eps")
 @torch.no_grad()
 def information_and_gap(mu: Tensor, log_var: Tensor, eps: Tensor, rows: int = 500) -> tuple[float, float]:
     """I(x; z) and KL(q(z) ‖ p(z)) with q(z) = (1/N) Σₙ q(z|xₙ), from one z = μ + σ·ε an image, (N, d) each, in nats.

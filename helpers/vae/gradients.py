@@ -84,10 +84,12 @@ def gradient_check(loss, parameters: list[Tensor], seed: int = 0, h: float = 1e-
         for numbers in (part.detach().view(-1) for part in parameters):  # in place, on the same memory
             for i in range(len(numbers)):
                 old = numbers[i].item()
-                numbers[i] = old + h
-                above = value().item()
-                numbers[i] = old - h
-                below = value().item()
-                numbers[i] = old
+                try:
+                    numbers[i] = old + h
+                    above = value().item()
+                    numbers[i] = old - h
+                    below = value().item()
+                finally:
+                    numbers[i] = old
                 slopes.append((above - below) / (2 * h))
     return torch.cat([part.flatten() for part in by_autograd]), by_autograd[0].new_tensor(slopes)

@@ -9,6 +9,11 @@ def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
     Raises ValueError where a and b point in opposite directions: no way round is the shortest. Source: Shoemake
     (1985).
     """
+    if a.ndim != 1 or a.shape != b.shape or not a.norm() * b.norm() > 0:
+        raise ValueError(
+            f"a and b must be two vectors of one length (d,), with a direction each, not {tuple(a.shape)}, "
+            f"{tuple(b.shape)} of norms {a.norm():.3g}, {b.norm():.3g}: from the origin go straight."
+        )
     long_a, long_b = a.double(), b.double()  # in float32 a cosine near ±1 leaves the angle half of its digits
     cosine = (long_a @ long_b / (long_a.norm() * long_b.norm())).clamp(-1, 1)
     angle = cosine.acos()

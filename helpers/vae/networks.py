@@ -5,7 +5,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from helpers.training import CheckpointError, read_safely, write_atomically
+from helpers.data import door, expect_images
+from helpers.training import CheckpointError, noise_like, read_safely, write_atomically
 
 
 class VAE(nn.Module):
@@ -20,6 +21,7 @@ class VAE(nn.Module):
         self.encoder = nn.Sequential(nn.Linear(784, hidden), nn.SiLU(), nn.Linear(hidden, 2 * latent))
         self.decoder = nn.Sequential(nn.Linear(latent, hidden), nn.SiLU(), nn.Linear(hidden, 784))
 
+    @door(expect_images, "x", "self")
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Images (B, 1, 28, 28) in [0, 1] to μ and log σ², each (B, latent)."""
         mu, log_var = self.encoder(x.flatten(1)).chunk(2, dim=1)
@@ -29,6 +31,7 @@ class VAE(nn.Module):
         """z (B, latent) to the logits of the pixels, (B, 784)."""
         return self.decoder(z)
 
+    @door(expect_images, "images", "self")
     @torch.no_grad()
     def start_from(self, images: Tensor) -> "VAE":
         """Set the decoder's last bias to the logits of the mean image, so that training starts from it."""
@@ -39,7 +42,7 @@ class VAE(nn.Module):
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """The decoder's means for `n` draws of z from the prior, (n, 1, 28, 28) in [0, 1]."""
-        z = torch.randn(n, self.latent, generator=generator)
+        z = noise_like(self, n, self.latent, generator=generator)
         return self.decode(z).sigmoid().view(n, 1, 28, 28)
 
 
@@ -58,7 +61,7 @@ def load(path: str | Path) -> VAE:
     try:
         vae = VAE(**content["sizes"])
         vae.load_state_dict(content["weights"])
-    except (TypeError, KeyError, RuntimeError, AttributeError):
+    except Exception:  # a foreign file may hold anything in place of what is looked for
         raise CheckpointError(
             f"{path} does not hold a VAE of this course: save one with helpers.vae.save(vae, path)."
         ) from None

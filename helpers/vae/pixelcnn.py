@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, pad
 
+from helpers.data import door, expect_images
 from helpers.vae.bounds import bernoulli_log_likelihood
 from helpers.vae.collapse import kl_per_dimension
 
@@ -30,6 +31,7 @@ class PixelVAE(nn.Module):
         self.pixel = nn.Sequential(nn.SiLU(), nn.Conv2d(width, width, 1), nn.SiLU(), nn.Conv2d(width, 1, 1))
         self.ink = nn.Parameter(torch.zeros(1, 28, 28))
 
+    @door(expect_images, "x", "self")
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Images (B, 1, 28, 28) in [0, 1] to μ and log σ², each (B, latent)."""
         mu, log_var = self.encoder(x.flatten(1)).chunk(2, dim=1)
@@ -42,6 +44,7 @@ class PixelVAE(nn.Module):
         h = h + self.place + interpolate(self.code(z).view(len(z), -1, 4, 4), size=28)
         return (self.pixel(h) + self.ink).flatten(1)
 
+    @door(expect_images, "images", "self")
     @torch.no_grad()
     def start_from(self, images: Tensor) -> "PixelVAE":
         """Set the pixels' biases to the logits of the mean image, so that training starts from it."""
@@ -51,7 +54,7 @@ class PixelVAE(nn.Module):
     @torch.no_grad()
     def draw(self, z: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """One image for each row of z (B, latent), pixel after pixel, (B, 1, 28, 28) of zeros and ones."""
-        r, page = self.reach, torch.zeros(len(z), 28 + self.reach, 28 + 2 * self.reach)
+        r, page = self.reach, z.new_zeros(len(z), 28 + self.reach, 28 + 2 * self.reach)
         code = interpolate(self.code(z).view(len(z), -1, 4, 4), size=28)
         code = code + self.place + self.before.bias[:, None, None]
         filters = (self.before.weight * self.mask).flatten(1)
@@ -71,16 +74,18 @@ class PixelVAE(nn.Module):
         return model
 
 
+@door(expect_images, "x", "vae")
 def decoder_step(vae: PixelVAE, optimiser: torch.optim.Optimizer, x: Tensor) -> dict[str, Tensor]:
     """One update of −log p(x | z = 0), the decoder alone; x (B, 1, 28, 28) in [0, 1] is binarised anew, in nats."""
     x = torch.bernoulli(x)
-    loss = -bernoulli_log_likelihood(x.flatten(1), vae.decode(torch.zeros(len(x), vae.latent), x)).mean()
+    loss = -bernoulli_log_likelihood(x.flatten(1), vae.decode(x.new_zeros(len(x), vae.latent), x)).mean()
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
     return {"loss": loss.detach()}
 
 
+@door(expect_images, "x", "vae")
 def pixel_step(
     vae: PixelVAE, optimiser: torch.optim.Optimizer, x: Tensor, beta: float = 1.0, floor: float = 0.0
 ) -> dict[str, Tensor]:

@@ -17,6 +17,10 @@ def straight_through(h: Tensor, e: Tensor) -> Tensor:
 
 def code_shares(k: Tensor, size: int) -> Tensor:
     """The share of the assignments k (whole numbers, any shape) that each of `size` codes receives, (size,)."""
+    if not k.numel() or k.dtype.is_floating_point or not (0 <= k.min() and k.max() < size):
+        raise ValueError(
+            f"Assignments are whole numbers from 0 to {size - 1}, one or more: give the number of codes as `size`."
+        )
     return k.flatten().bincount(minlength=size) / k.numel()
 
 
@@ -27,6 +31,14 @@ def dead_codes(k: Tensor, size: int) -> Tensor:
 
 def perplexity(shares: Tensor) -> Tensor:
     """exp(−Σ s log s), the number of equally used codes with the same entropy; shares (K,) sum to 1."""
+    if (
+        shares.ndim != 1
+        or not (shares >= 0).all()
+        or not torch.isclose(shares.sum(), shares.new_ones(()), atol=1e-4)
+    ):
+        raise ValueError(
+            "Shares are a vector (K,), not negative, and sum to 1: divide counts by their sum first."
+        )
     return torch.special.entr(shares).sum().exp()
 
 

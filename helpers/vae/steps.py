@@ -3,9 +3,11 @@
 import torch
 from torch import Tensor
 
+from helpers.data import door, expect_images
 from helpers.vae.bounds import bernoulli_log_likelihood, gaussian_kl
 
 
+@door(expect_images, "x", "vae")
 def vae_step(
     vae, optimiser: torch.optim.Optimizer, x: Tensor, beta: float = 1.0, eps: Tensor | None = None
 ) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from helpers.data import door, expect_images
 from helpers.vae.bounds import bernoulli_log_likelihood
 from helpers.vae.quantiser import Quantiser, nearest_code, update_codebook_ema
 
@@ -25,6 +26,7 @@ class VQVAE(nn.Module):
         layers = [nn.Conv2d(code, 2 * width, 3, padding=1), nn.SiLU()]
         self.decoder = nn.Sequential(*layers, up(2 * width, width), nn.SiLU(), up(width, 1))
 
+    @door(expect_images, "x", "self")
     def encode(self, x: Tensor) -> Tensor:
         """Images (B, 1, 28, 28) to vectors (B·49, code), row by row of the grid."""
         return self.encoder(x).permute(0, 2, 3, 1).flatten(0, 2)
@@ -35,6 +37,7 @@ class VQVAE(nn.Module):
         return self.decoder(grid).flatten(1)
 
 
+@door(expect_images, "x", "vqvae")
 def vqvae_step(
     vqvae: VQVAE,
     optimiser: torch.optim.Optimizer,

@@ -141,9 +141,11 @@ def divergence_bench(alt: str, *, name: str | None = None) -> LiveFrame:
     def place_knots() -> tuple[Picture, str]:
         nonlocal placing
         placing = True
-        for slider, level in zip(knots, bench.levels.tolist(), strict=True):
-            slider.value = round(level, 2)
-        placing = False
+        try:
+            for slider, level in zip(knots, bench.levels.tolist(), strict=True):
+                slider.value = round(level, 2)
+        finally:
+            placing = False
         return look()
 
     def climbing() -> Iterator[tuple[Picture, str]]:
@@ -187,8 +189,8 @@ def divergence_bench(alt: str, *, name: str | None = None) -> LiveFrame:
         controls=[HBox(knots, layout=Layout(height="200px")), HBox([mean, std, best])],
     )
     for slider in knots:
-        slider.observe(knot_moved, "value")
+        slider.observe(frame.guarded(knot_moved), "value")
     for slider in (mean, std):
-        slider.observe(q_moved, "value")
-    best.on_click(jump)
+        slider.observe(frame.guarded(q_moved), "value")
+    best.on_click(frame.guarded(jump))
     return frame

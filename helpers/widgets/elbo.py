@@ -135,9 +135,11 @@ def elbo_bench(alt: str, *, name: str | None = None) -> LiveFrame:
     def place() -> tuple[Picture, str]:
         nonlocal placing
         placing = True
-        for attribute, slider in sliders.items():
-            slider.value = round(getattr(bench, attribute), 2)
-        placing = False
+        try:
+            for attribute, slider in sliders.items():
+                slider.value = round(getattr(bench, attribute), 2)
+        finally:
+            placing = False
         return look()
 
     def alternating() -> Iterator[tuple[Picture, str]]:
@@ -180,8 +182,8 @@ def elbo_bench(alt: str, *, name: str | None = None) -> LiveFrame:
     controls = [HBox([sliders["mean"], sliders["std"]]), HBox([sliders["theta"], *buttons.values(), narrow])]
     frame = LiveFrame(alternating, alt, name=name, controls=controls, fps=2)
     for slider in sliders.values():
-        slider.observe(moved, "value")
-    buttons["E-step"].on_click(lambda _: pressed(bench.e_step))
-    buttons["M-step"].on_click(lambda _: pressed(bench.m_step))
-    narrow.observe(narrowed, "value")
+        slider.observe(frame.guarded(moved), "value")
+    buttons["E-step"].on_click(frame.guarded(lambda _: pressed(bench.e_step)))
+    buttons["M-step"].on_click(frame.guarded(lambda _: pressed(bench.m_step)))
+    narrow.observe(frame.guarded(narrowed), "value")
     return frame

@@ -40,6 +40,7 @@ class LiveFrame:
         self.picture: Picture | None = None
         self._pictures: Iterator | None = None
         self._task: asyncio.Task | None = None
+        self._broken = False  # whether the status tells of an error
         try:
             self._loop = asyncio.get_running_loop()
         except RuntimeError:  # outside a notebook everything works but Play
@@ -105,12 +106,24 @@ class LiveFrame:
         """
         try:
             self.show(produce())
+            self._forget()
             return True
         except StopIteration:
             self._say("This is the end. Reset begins again.")
         except (Exception, KeyboardInterrupt) as error:
-            self._say(f"Stopped by {type(error).__name__}: {error}. Reset begins again.")
+            self._stopped(error)
         return False
+
+    def guarded(self, handler: Callable) -> Callable:
+        """`handler` for a button or slider: its error becomes a sentence too, and the next press is answered."""
+
+        def handle(*told) -> None:
+            try:
+                handler(*told)
+            except (Exception, KeyboardInterrupt) as error:
+                self._stopped(error)
+
+        return handle
 
     def show(self, shown: Picture | tuple[Picture, str]) -> None:
         """Show a picture, with a caption if one comes with it."""
@@ -134,15 +147,26 @@ class LiveFrame:
 
     def on_loop(self, action: Callable[[], None]) -> None:
         """Do it on the kernel's own thread: some kernels call the handlers of widgets from another."""
-        if self._loop is None:
+
+        def act() -> None:
+            self._forget()
             action()
+
+        if self._loop is None:
+            self.guarded(act)()
         else:
-            self._loop.call_soon_threadsafe(action)
+            self._loop.call_soon_threadsafe(self.guarded(act))
 
     def _next(self) -> Picture | tuple[Picture, str]:
         if self._pictures is None:
             self._pictures = iter(self.start())
-        return next(self._pictures)
+        try:
+            return next(self._pictures)
+        except StopIteration:
+            raise
+        except BaseException:
+            self._pictures = None  # a generator that raised has ended: the next step begins a new one
+            raise
 
     async def _run(self) -> None:
         began = perf_counter()
@@ -152,8 +176,18 @@ class LiveFrame:
 
     def _button(self, label: str, icon: str, action: Callable[[], None]) -> Button:
         button = Button(description=label, icon=icon, layout=Layout(width="auto"))
-        button.on_click(lambda _: self.on_loop(action))
+        button.on_click(self.guarded(lambda _: self.on_loop(action)))
         return button
+
+    def _forget(self) -> None:
+        """Take the sentence about an error away: something else has been done since."""
+        if self._broken:
+            self._broken = False
+            self._say("Ready.")
+
+    def _stopped(self, error: BaseException) -> None:
+        self._broken = True
+        self._say(f"Stopped by {type(error).__name__}: {str(error).rstrip('.')}. Reset begins again.")
 
     def _say(self, sentence: str) -> None:
         # role="status": a screen reader speaks the sentence when it changes. Captions change too often for that.

@@ -198,8 +198,10 @@ def gan_lab(alt: str, *, preset: str = "recommended", name: str | None = None, r
         nonlocal lab, placing
         lab = GanLab(**{kind: choice.value for kind, choice in choices.items()})
         placing = True
-        rates["g"].value, rates["d"].value = lab.preset.g_rate, lab.preset.d_rate
-        placing = False
+        try:
+            rates["g"].value, rates["d"].value = lab.preset.g_rate, lab.preset.d_rate
+        finally:
+            placing = False
         yield look()
         while True:
             for _ in range(rounds if frame.playing else 1):
@@ -226,9 +228,9 @@ def gan_lab(alt: str, *, preset: str = "recommended", name: str | None = None, r
     controls = [HBox([*choices.values()]), HBox([*rates.values()]), HBox([*buttons.values()])]
     frame = LiveFrame(anew, alt, name=name, static=still.picture(alt), controls=controls, fps=15)
     for choice in choices.values():
-        choice.observe(lambda _: frame.on_loop(frame.reset), "value")
+        choice.observe(frame.guarded(lambda _: frame.on_loop(frame.reset)), "value")
     for slider in rates.values():
-        slider.observe(rates_moved, "value")
+        slider.observe(frame.guarded(rates_moved), "value")
     for label, step in single.items():
-        buttons[label].on_click(lambda _, step=step: pressed(step))
+        buttons[label].on_click(frame.guarded(lambda _, step=step: pressed(step)))
     return frame

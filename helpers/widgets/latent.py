@@ -1,6 +1,7 @@
 """The latent explorer: sliders move a point of the latent space, and the image decoded there is shown."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -10,15 +11,17 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 from helpers import plotting
+from helpers.data.doors import reach
 from helpers.plotting import COLOUR_OF, SHARPNESS, Picture
 from helpers.vae import slerp
 from helpers.widgets.frame import LiveFrame
 
 REACH = 3.0  # the explorer goes from -3 to 3: a standard normal leaves 0.3 % outside
+CUT = 0.15  # what leaves [0, 1] by no more is cut off
 
 
 def decoded_ink(decode: Callable, z: torch.Tensor) -> np.ndarray:
-    """Decoded images of z (B, latent) as dark ink on white, (B, 28, 28) of uint8; ValueError on another shape."""
+    """Decoded images of z (B, latent) as dark ink on white, (B, 28, 28) of uint8; ValueError on what are none."""
     with torch.no_grad():
         images = decode(z)
     if images.shape != (len(z), 1, 28, 28):
@@ -26,7 +29,13 @@ def decoded_ink(decode: Callable, z: torch.Tensor) -> np.ndarray:
             f"decode must return images of shape (B, 1, 28, 28), here {(len(z), 1, 28, 28)}, not"
             f" {tuple(images.shape)}: reshape what the decoder returns, logits through a sigmoid first."
         )
-    return (255 - 255 * images[:, 0].clamp(0, 1)).round().to(torch.uint8).numpy()
+    ends = reach(images, "Decoded images")
+    if ends and not (-CUT <= ends[0] and ends[1] <= 1 + CUT):
+        raise ValueError(
+            f"decode must return images in [0, 1], these reach from {ends[0]:.3g} to {ends[1]:.3g}: "
+            "put logits through a sigmoid, and what ends in a tanh through (x + 1) / 2."
+        )
+    return (255 - 255 * images[:, 0].clamp(0, 1)).round().to(torch.uint8).cpu().numpy()
 
 
 class Sheet:
@@ -263,21 +272,33 @@ def latent_explorer(
     switch = ToggleButtons(options=list(views), tooltips=["choose what moves"] * len(views))
     panels = {title: VBox(view.controls) for title, view in views.items()}
     placing, walked = False, {each: set() for view in views.values() for each in view.sliders}
+    laid_out = None  # the view, and its choices, that the sheet was last drawn for
 
     def view():
         return views[switch.value]
 
+    def lay_out() -> None:
+        nonlocal laid_out
+        wanted = switch.value, *(choice.value for choice in view().choices)
+        if wanted != laid_out:
+            laid_out = None  # a sheet that could not be drawn is tried again
+            view().lay_out()
+            laid_out = wanted
+
     def look() -> Picture:
+        lay_out()
         return view().look(alt)
 
     def move_to(place: tuple[float, ...]) -> Picture:
         nonlocal placing
         placing = True
-        for each, value in zip(view().sliders, place, strict=True):
-            on_a_step = round(value / each.step) * each.step
-            walked[each].add(round(on_a_step, 2))
-            each.value = on_a_step
-        placing = False
+        try:
+            for each, value in zip(view().sliders, place, strict=True):
+                on_a_step = round(value / each.step) * each.step
+                walked[each].add(round(on_a_step, 2))
+                each.value = on_a_step
+        finally:
+            placing = False
         return look()
 
     def walk() -> Iterator[Picture]:
@@ -293,29 +314,31 @@ def latent_explorer(
         nonlocal placing
         frame.pause()
         placing = True
-        moved.value = value  # again, for the walk may have gone one step further
-        placing = False
+        try:
+            moved.value = value  # again, for the walk may have gone one step further
+        finally:
+            placing = False
         frame.attempt(look)
 
     def show_view() -> None:
         for title, panel in panels.items():
             panel.layout.display = "flex" if title == switch.value else "none"
-        view().lay_out()
 
-    def chosen(change) -> None:
-        view().chosen(change)
-        frame.on_loop(lambda: (view().lay_out(), frame.reset()))
+    def chosen(part, change) -> None:
+        part.chosen(change)
+        frame.on_loop(frame.reset)
 
     show_view()
+    lay_out()  # here an error is the caller's, not a sentence in the view
     if ends is None:
         controls = views["plane"].controls
     else:
         controls = [switch, *panels.values()]
     frame = LiveFrame(walk, alt, name=name, controls=controls)
     for each in walked:
-        each.observe(slider_moved, "value")
+        each.observe(frame.guarded(slider_moved), "value")
     for part in views.values():
         for choice in part.choices:
-            choice.observe(chosen, "value")
-    switch.observe(lambda change: frame.on_loop(lambda: (show_view(), frame.reset())), "value")
+            choice.observe(frame.guarded(partial(chosen, part)), "value")
+    switch.observe(frame.guarded(lambda _: frame.on_loop(lambda: (show_view(), frame.reset()))), "value")
     return frame

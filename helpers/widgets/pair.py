@@ -115,9 +115,11 @@ def pair_bench(alt: str, *, name: str | None = None) -> LiveFrame:
     def place() -> tuple[Picture, str]:
         nonlocal placing
         placing = True
-        for attribute, slider in sliders.items():
-            slider.value = round(getattr(bench, attribute), 2)
-        placing = False
+        try:
+            for attribute, slider in sliders.items():
+                slider.value = round(getattr(bench, attribute), 2)
+        finally:
+            placing = False
         return look()
 
     def sliding() -> Iterator[tuple[Picture, str]]:
@@ -143,5 +145,5 @@ def pair_bench(alt: str, *, name: str | None = None) -> LiveFrame:
     rows = [HBox([sliders[f"mean_{which}"], sliders[f"std_{which}"]]) for which in "pq"]
     frame = LiveFrame(sliding, alt, name=name, controls=rows)
     for slider in sliders.values():
-        slider.observe(moved, "value")
+        slider.observe(frame.guarded(moved), "value")
     return frame
