@@ -9,7 +9,7 @@ from torch import nn
 
 import helpers.gan
 import helpers.vae
-from helpers import metrics
+from helpers import metrics, vae_gan
 from helpers.data import (
     batches,
     binarised,
