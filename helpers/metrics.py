@@ -40,6 +40,7 @@ def js_from_samples(a: Tensor, b: Tensor, cells: int = 20, reach: float = 3.0) -
     edge = torch.linspace(-reach, reach, cells + 1)[1:-1].to(a.device)
     shares = []
     for points in (expect_points(a), expect_points(b)):
+        reach(points, "Points")  # NaN would count in the last cell
         place = torch.bucketize(points.contiguous(), edge)  # (N, 2), 0 to cells − 1
         counts = (place[:, 0] * cells + place[:, 1]).bincount(minlength=cells**2)
         shares.append(counts.double() / len(points))

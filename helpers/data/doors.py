@@ -111,10 +111,9 @@ def expect_unit_interval(x: Tensor) -> None:
 
 
 def expect_points(points: Tensor) -> Tensor:
-    """The points themselves, if they are (N, 2) with N ≥ 1 and finite; otherwise ValueError."""
+    """The points themselves, if they are (N, 2) with N ≥ 1; otherwise ValueError. A game that diverged may be judged."""
     if expect_floats(points, "Points").ndim != 2 or points.shape[1] != 2 or not len(points):
         raise ValueError(
             f"Points in the plane have the shape (N, 2), N ≥ 1, these have {tuple(points.shape)}."
         )
-    reach(points, "Points")
     return points
