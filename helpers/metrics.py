@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers.data import Mixture, door, expect_images, expect_points, load_digits
-from helpers.data.doors import reach
+from helpers.data.doors import ends_of
 from helpers.theory import discrete_js
 
 SHARE = 0.04  # a class counts as covered with at least this share of the samples
@@ -40,6 +40,7 @@ def js_from_samples(a: Tensor, b: Tensor, cells: int = 20, reach: float = 3.0) -
     edge = torch.linspace(-reach, reach, cells + 1)[1:-1].to(a.device)
     shares = []
     for points in (expect_points(a), expect_points(b)):
+        ends_of(points, "Points")  # NaN would count in the last cell
         place = torch.bucketize(points.contiguous(), edge)  # (N, 2), 0 to cells − 1
         counts = (place[:, 0] * cells + place[:, 1]).bincount(minlength=cells**2)
         shares.append(counts.double() / len(points))
@@ -100,8 +101,8 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
         raise ValueError(
             f"Features must be (N, d) and (M, d) with N, M ≥ 2, these are {tuple(a.shape)} and {tuple(b.shape)}."
         )
-    reach(a, "Features")
-    reach(b, "Features")
+    ends_of(a, "Features")
+    ends_of(b, "Features")
     a, b = a.double(), b.double()
     cov_a, cov_b = torch.cov(a.T), torch.cov(b.T)
     values, vectors = torch.linalg.eigh(cov_a)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from helpers.data.doors import expect_floats, reach
+from helpers.data.doors import ends_of, expect_floats
 
 SPLIT_SEED = 2024
 BINARISE_SEED = 1936
@@ -127,7 +127,7 @@ def expect_images(images: Tensor, network: nn.Module | None = None) -> Tensor:
         raise ValueError(f"Images must have shape (N, 1, 28, 28), these have {shape}: {remedy}.")
     if len(images) == 0:
         raise ValueError("There are no images here: give at least one.")
-    ends = reach(images)
+    ends = ends_of(images)
     if ends and not (ends[0] >= 0 and ends[1] <= 1):
         raise ValueError(
             f"Images must lie in [0, 1], these reach from {ends[0]:.3g} to {ends[1]:.3g}: "

@@ -52,7 +52,7 @@ def expect_floats(values: Tensor, what: str = "Images", network: nn.Module | Non
     return values
 
 
-def reach(values: Tensor, what: str = "Images") -> tuple[float, float] | None:
+def ends_of(values: Tensor, what: str = "Images") -> tuple[float, float] | None:
     """The least and the largest value, or ValueError where one is not finite; nothing where no numbers are kept."""
     if values.is_meta or not values.numel():
         return None
@@ -66,7 +66,7 @@ def expect_tanh_images(images: Tensor, network: nn.Module | None = None) -> Tens
     """The images themselves, if they are (B, C, H, W) in [−1, 1], as a generator draws them; otherwise ValueError."""
     if expect_floats(images, "Images", network).ndim != 4 or not len(images):
         raise ValueError(f"Images have the shape (B, 1, 28, 28), B ≥ 1, these have {tuple(images.shape)}.")
-    ends = reach(images)
+    ends = ends_of(images)
     if ends and not (-1.001 <= ends[0] and ends[1] <= 1.001):
         raise ValueError(
             f"Images must lie in [−1, 1] here, these reach from {ends[0]:.3g} to {ends[1]:.3g}: "
@@ -102,7 +102,7 @@ def expect_rows(*tensors: Tensor) -> None:
 
 def expect_unit_interval(x: Tensor) -> None:
     """Nothing, if the values lie in [0, 1], whatever the shape; otherwise ValueError."""
-    ends = reach(expect_floats(x, "Pixels"), "Pixels")
+    ends = ends_of(expect_floats(x, "Pixels"), "Pixels")
     if ends and not (ends[0] >= 0 and ends[1] <= 1):
         raise ValueError(
             f"Pixels must lie in [0, 1], these reach from {ends[0]:.3g} to {ends[1]:.3g}: "
@@ -111,10 +111,9 @@ def expect_unit_interval(x: Tensor) -> None:
 
 
 def expect_points(points: Tensor) -> Tensor:
-    """The points themselves, if they are (N, 2) with N ≥ 1 and finite; otherwise ValueError."""
+    """The points themselves, if they are (N, 2), N ≥ 1, of a diverged game too; otherwise ValueError."""
     if expect_floats(points, "Points").ndim != 2 or points.shape[1] != 2 or not len(points):
         raise ValueError(
             f"Points in the plane have the shape (N, 2), N ≥ 1, these have {tuple(points.shape)}."
         )
-    reach(points, "Points")
     return points

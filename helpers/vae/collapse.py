@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from helpers.data import door, expect_rows
-from helpers.data.doors import reach
+from helpers.data.doors import ends_of
 
 
 def active_units(mu: Tensor, threshold: float = 0.01) -> int:
@@ -16,7 +16,7 @@ def active_units(mu: Tensor, threshold: float = 0.01) -> int:
     """
     if mu.ndim != 2 or len(mu) < 2:
         raise ValueError(f"The means must be (N, d) with N ≥ 2, these are {tuple(mu.shape)}.")
-    reach(mu, "The means")
+    ends_of(mu, "The means")
     return int((mu.var(dim=0) > threshold).sum())
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 from helpers import plotting
-from helpers.data.doors import reach
+from helpers.data.doors import ends_of
 from helpers.plotting import COLOUR_OF, SHARPNESS, Picture
 from helpers.vae import slerp
 from helpers.widgets.frame import LiveFrame
@@ -29,7 +29,7 @@ def decoded_ink(decode: Callable, z: torch.Tensor) -> np.ndarray:
             f"decode must return images of shape (B, 1, 28, 28), here {(len(z), 1, 28, 28)}, not"
             f" {tuple(images.shape)}: reshape what the decoder returns, logits through a sigmoid first."
         )
-    ends = reach(images, "Decoded images")
+    ends = ends_of(images, "Decoded images")
     if ends and not (-CUT <= ends[0] and ends[1] <= 1 + CUT):
         raise ValueError(
             f"decode must return images in [0, 1], these reach from {ends[0]:.3g} to {ends[1]:.3g}: "
