@@ -6,24 +6,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, xlogy
 
-from helpers.feedback import (
-    Case,
-    Close,
-    Feedback,
-    Mistake,
-    Observe,
-    Row,
-    Task,
-    Trial,
-    Wanted,
-    at,
-    diagnose,
-    factor_said,
-    in_the_tails,
-    other_dtype,
-    told,
-)
-from helpers.feedback.fallbacks import witness
+from helpers.feedback import Case, Close, Feedback, Mistake, Observe, Row, Task, Trial, Wanted, diagnose
+from helpers.feedback.fallbacks import factor_said, told, witness
+from helpers.feedback.probes import at, in_the_tails, other_dtype
 
 CLOSE = Close(1e-3, 1e-5)  # a guard of 1e-6 beside a probability is harmless where nothing is infinite
 # (p, q) without zeros, found by a search: no two wrong rows come close on both. Then zeros in p, in q, in both.

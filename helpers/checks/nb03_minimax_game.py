@@ -8,27 +8,12 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 from torch.special import entr
 
-from helpers.feedback import (
-    Case,
-    Close,
-    Feedback,
-    Mistake,
-    Observe,
-    Row,
-    Task,
-    Trial,
-    Wanted,
-    a_or_an,
-    alike,
-    at,
-    diagnose,
-    in_any_order,
-    numbers,
-    other_dtype,
-    scaled,
-    told,
-)
-from helpers.feedback.probes import in_dtype
+from helpers.feedback import Case, Close, Feedback, Mistake, Observe, Row, Task, Trial, Wanted, diagnose
+from helpers.feedback.fallbacks import scaled, told
+from helpers.feedback.observe import alike
+from helpers.feedback.probes import at, in_any_order, in_dtype, other_dtype
+from helpers.feedback.reading import numbers
+from helpers.feedback.says import a_or_an
 
 # float32 rounds to 1e-5 at most, and a clamp or a constant in a logarithm of up to 1e-4 does no harm
 CLOSE = Close(3e-4, 3e-4)

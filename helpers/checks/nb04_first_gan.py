@@ -11,21 +11,11 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, relu, softplus
 
 from helpers.checks.shared import players
-from helpers.feedback import (
-    Case,
-    Did,
-    Feedback,
-    Mistake,
-    Moves,
-    Row,
-    Task,
-    Trial,
-    alike,
-    copied,
-    diagnose,
-    in_the_tails,
-    scaled,
-)
+from helpers.feedback import Case, Feedback, Mistake, Moves, Row, Task, Trial, diagnose
+from helpers.feedback.fallbacks import scaled
+from helpers.feedback.moves import Did
+from helpers.feedback.observe import alike, copied
+from helpers.feedback.probes import in_the_tails
 
 # What both steps choose from: the loss of a logit and its label, and the order of the three calls
 

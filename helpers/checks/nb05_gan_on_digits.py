@@ -21,13 +21,11 @@ from helpers.feedback import (
     Task,
     Trial,
     Wanted,
-    at,
     diagnose,
     reading,
-    scaled,
-    told,
 )
-from helpers.feedback.fallbacks import worst
+from helpers.feedback.fallbacks import scaled, told, worst
+from helpers.feedback.probes import at
 
 # A: the door of the data, from pixels 0 … 255 to images: what becomes of a pixel, and where it goes
 

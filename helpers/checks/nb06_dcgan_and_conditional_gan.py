@@ -8,20 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from helpers.feedback import (
-    Case,
-    Close,
-    Feedback,
-    Mistake,
-    Observe,
-    Row,
-    Seen,
-    Task,
-    Trial,
-    Wanted,
-    alike,
-    diagnose,
-)
+from helpers.feedback import Case, Close, Feedback, Mistake, Observe, Row, Task, Trial, Wanted, diagnose
+from helpers.feedback.observe import Seen, alike
 
 # A label beside an image: which class, which number a plane has, where the planes stand
 

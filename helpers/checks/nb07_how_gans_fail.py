@@ -8,23 +8,10 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from helpers.diagnosis import DIAGNOSES
-from helpers.feedback import (
-    Case,
-    Close,
-    Feedback,
-    Mistake,
-    Observe,
-    Row,
-    Task,
-    Trial,
-    Wanted,
-    a_or_an,
-    beside_the_path,
-    diagnose,
-    gives_feedback,
-    right,
-    told,
-)
+from helpers.feedback import Case, Close, Feedback, Mistake, Observe, Row, Task, Trial, Wanted, diagnose
+from helpers.feedback.fallbacks import beside_the_path, told
+from helpers.feedback.sandbox import gives_feedback
+from helpers.feedback.says import a_or_an, right
 
 # Mode coverage: which distance, how far is near, whom a mode counts, how many it needs, what is said of both
 

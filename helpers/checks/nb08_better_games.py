@@ -9,25 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, relu, softplus
 
-from helpers.feedback import (
-    Case,
-    Close,
-    Feedback,
-    Mistake,
-    Observe,
-    Row,
-    Task,
-    Trial,
-    Wanted,
-    at,
-    copied,
-    diagnose,
-    explain,
-    named,
-    scaled,
-    told,
-)
-from helpers.feedback.fallbacks import witness
+from helpers.feedback import Case, Close, Feedback, Mistake, Observe, Row, Task, Trial, Wanted, diagnose
+from helpers.feedback.explain import explain, named
+from helpers.feedback.fallbacks import scaled, told, witness
+from helpers.feedback.observe import copied
+from helpers.feedback.probes import at
 
 EACH_PAIR = "One number a pair is asked for; the mean is taken later, by the step."
 

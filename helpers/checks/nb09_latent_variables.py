@@ -23,21 +23,9 @@ from helpers.checks.shared import (
     sigma,
     sizes_of,
 )
-from helpers.feedback import (
-    Case,
-    Close,
-    Feedback,
-    Observe,
-    Row,
-    Task,
-    Wanted,
-    at,
-    diagnose,
-    in_any_order,
-    other_dtype,
-    scaled,
-    shifted,
-)
+from helpers.feedback import Case, Close, Feedback, Observe, Row, Task, Wanted, diagnose
+from helpers.feedback.fallbacks import scaled, shifted
+from helpers.feedback.probes import at, in_any_order, other_dtype
 from helpers.theory import LinearGaussian, log_mean_exp
 
 # An estimate: z from `eps`, three log-densities at that z, the logarithm of the weights (K, B), their mean, (B,)

@@ -28,26 +28,11 @@ from helpers.checks.shared import (
     sizes_of,
     spread,
 )
-from helpers.feedback import (
-    Case,
-    Close,
-    Feedback,
-    Mistake,
-    Observe,
-    Row,
-    Task,
-    Trial,
-    Wanted,
-    alike,
-    at,
-    choices,
-    diagnose,
-    in_any_order,
-    in_the_tails,
-    other_dtype,
-    scaled,
-    shifted,
-)
+from helpers.feedback import Case, Close, Feedback, Mistake, Observe, Row, Task, Trial, Wanted, diagnose
+from helpers.feedback.explain import choices
+from helpers.feedback.fallbacks import scaled, shifted
+from helpers.feedback.observe import alike
+from helpers.feedback.probes import at, in_any_order, in_the_tails, other_dtype
 from helpers.theory import LinearGaussian, exact_elbo, kl_to_posterior, log_mean_exp
 
 ROUNDING = Close(

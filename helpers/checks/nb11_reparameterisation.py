@@ -8,25 +8,12 @@ import torch
 from torch import Tensor
 
 from helpers.checks.shared import log_normal, sigma
-from helpers.feedback import (
-    Case,
-    Feedback,
-    Mistake,
-    Observe,
-    Row,
-    Task,
-    Trial,
-    Wanted,
-    alike,
-    choices,
-    diagnose,
-    in_any_order,
-    named,
-    other_dtype,
-    right,
-    scaled,
-    told,
-)
+from helpers.feedback import Case, Feedback, Mistake, Observe, Row, Task, Trial, Wanted, diagnose
+from helpers.feedback.explain import choices, named
+from helpers.feedback.fallbacks import scaled, told
+from helpers.feedback.observe import alike
+from helpers.feedback.probes import in_any_order, other_dtype
+from helpers.feedback.says import right
 
 # What both tables share: cases, how `log_var` is read, where f is evaluated, how the halves are put together
 

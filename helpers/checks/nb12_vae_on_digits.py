@@ -20,27 +20,12 @@ from helpers.checks.shared import (
     kinds,
     sigma,
 )
-from helpers.feedback import (
-    Case,
-    Close,
-    Feedback,
-    Mistake,
-    Observe,
-    Row,
-    Task,
-    Trial,
-    Wanted,
-    a_or_an,
-    alike,
-    at,
-    diagnose,
-    gives_feedback,
-    in_any_order,
-    in_the_tails,
-    right,
-    scaled,
-    without,
-)
+from helpers.feedback import Case, Close, Feedback, Mistake, Observe, Row, Task, Trial, Wanted, diagnose
+from helpers.feedback.fallbacks import scaled
+from helpers.feedback.observe import alike
+from helpers.feedback.probes import at, in_any_order, in_the_tails, without
+from helpers.feedback.sandbox import gives_feedback
+from helpers.feedback.says import a_or_an, right
 
 ROUNDING = Close(2e-5, 1e-5)  # nats, of float32
 

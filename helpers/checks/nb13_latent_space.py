@@ -8,24 +8,10 @@ import torch
 from torch import Tensor
 
 from helpers.checks.shared import KL_TERMS, floats, gaussian_kl
-from helpers.feedback import (
-    Case,
-    Close,
-    Feedback,
-    Mistake,
-    Observe,
-    Row,
-    Seen,
-    Task,
-    Trial,
-    Wanted,
-    at,
-    diagnose,
-    in_any_order,
-    other_dtype,
-    scaled,
-    told,
-)
+from helpers.feedback import Case, Close, Feedback, Mistake, Observe, Row, Task, Trial, Wanted, diagnose
+from helpers.feedback.fallbacks import scaled, told
+from helpers.feedback.observe import Seen
+from helpers.feedback.probes import at, in_any_order, other_dtype
 
 
 def _worst(trial: Trial) -> tuple[Case, Tensor]:

@@ -24,23 +24,9 @@ from helpers.checks.shared import (
     sigma,
     sizes_of,
 )
-from helpers.feedback import (
-    Case,
-    Close,
-    Feedback,
-    Mistake,
-    Observe,
-    Row,
-    Task,
-    Trial,
-    Wanted,
-    at,
-    diagnose,
-    in_any_order,
-    other_dtype,
-    scaled,
-    shifted,
-)
+from helpers.feedback import Case, Close, Feedback, Mistake, Observe, Row, Task, Trial, Wanted, diagnose
+from helpers.feedback.fallbacks import scaled, shifted
+from helpers.feedback.probes import at, in_any_order, other_dtype
 from helpers.theory import exact_elbo, log_mean_exp
 
 # The bound: z, three log-densities at that z, the logarithm of the weights (K, B), their mean, the result (B,).

@@ -11,20 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from helpers.feedback import (
-    Case,
-    Close,
-    Feedback,
-    Mistake,
-    Moves,
-    Recorder,
-    Row,
-    Task,
-    Trial,
-    alike,
-    diagnose,
-)
-from helpers.feedback.observe import multiple
+from helpers.feedback import Case, Close, Feedback, Mistake, Moves, Row, Task, Trial, diagnose
+from helpers.feedback.moves import Recorder
+from helpers.feedback.observe import alike, multiple
 
 NETWORKS = "encoder", "decoder", "discriminator"
 CLOSE = Close(1e-3, 1e-9)

@@ -7,7 +7,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from helpers.feedback import Case, Close, Mistake, Row, Trial, alike
+from helpers.feedback import Case, Close, Mistake, Row, Trial
+from helpers.feedback.observe import alike
 from helpers.theory import LinearGaussian
 
 LOG_TWO_PI = math.log(2 * math.pi)
