@@ -1,4 +1,4 @@
-"""What a minute of one CPU buys: `python -m helpers.bench gan|vae|step|live|all`.
+"""What a minute of one CPU buys: `python -m helpers.bench gan|vae|step|live|feedback|all`.
 
 A budget is counted in CPU-seconds of this process, from models built and data loaded to the end of training. Only the
 training split is read while training, and nothing is pretrained; the test split is read once, for the figures.
@@ -223,10 +223,37 @@ def bench_live() -> dict:
     return figures
 
 
+def bench_feedback() -> dict:
+    """CPU-seconds of the checks' feedback: on right answers, on the first wrong one of each task, on later ones."""
+    from helpers.checks import tasks
+    from helpers.feedback import choices, diagnose, made_of
+
+    def cpu_seconds(task, choice) -> float:
+        begin = time.process_time()
+        diagnose(task, made_of(task, choice))
+        return time.process_time() - begin
+
+    right, first, later = {}, {}, {}
+    for name, task in tasks().items():
+        cpu_seconds(task, task.best())  # what PyTorch imports at its first use is not the check's
+        right[name] = cpu_seconds(task, task.best())
+        wrong = list(choices(task, 1, others=False))[:8]
+        first[name] = cpu_seconds(task, wrong[0])  # builds the tables that the others look up
+        later[name] = float(np.median([cpu_seconds(task, choice) for choice in wrong]))
+    figures = {}
+    for label, seconds in (("right", right), ("first_wrong", first), ("wrong", later)):
+        slowest = max(seconds, key=seconds.get)
+        figures[label] = round(float(np.median(list(seconds.values()))), 3)
+        figures[f"{label}_slowest"] = round(seconds[slowest], 3)
+        print(f"feedback, {label}: {figures[label]:.3f} s of CPU, {seconds[slowest]:.3f} s for {slowest}")
+    return figures
+
+
 def bench_all(seconds: float, number: int | None, seed: int) -> dict:
     figures = {
         "step": bench_step(seed),
         "live": bench_live(),
+        "feedback": bench_feedback(),
         "gan": bench_gan(seconds, number, seed, None),
         "vae": bench_vae(seconds, number, seed, None),
     }
@@ -239,7 +266,7 @@ def bench_all(seconds: float, number: int | None, seed: int) -> dict:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m helpers.bench", description=__doc__)
-    parser.add_argument("what", choices=["gan", "vae", "step", "live", "all"])
+    parser.add_argument("what", choices=["gan", "vae", "step", "live", "feedback", "all"])
     parser.add_argument("--seconds", type=float, default=60, help="CPU-seconds of training (60)")
     parser.add_argument("--updates", type=int, help="so many updates in place of seconds")
     parser.add_argument("--threads", type=int, default=1, help="threads of PyTorch (1)")
@@ -259,6 +286,8 @@ def main(arguments: list[str] | None = None) -> None:
         figures = bench_step(options.seed)
     elif options.what == "live":
         figures = bench_live()
+    elif options.what == "feedback":
+        figures = bench_feedback()
     else:
         figures = bench_all(options.seconds, options.updates, options.seed)
     settings = {

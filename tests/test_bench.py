@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import helpers.checks
 from helpers import bench
 from helpers.data import binarised, load_digits
 from helpers.metrics import DigitScore
@@ -177,3 +178,12 @@ def test_live_tells_the_pictures_a_second_of_each_view(capsys):
     figures = run(capsys, "live")
     views = ("gan_lab, 8 rounds", "divergence_bench", "elbo_bench", "pair_bench")
     assert all(figures[view] > 0 for view in views)
+
+
+def test_feedback_tells_the_cpu_seconds_of_right_and_wrong_answers(capsys, monkeypatch):
+    every = helpers.checks.tasks()
+    monkeypatch.setattr(helpers.checks, "tasks", lambda: {name: every[name] for name in ("02.KL", "10.KL")})
+    figures = run(capsys, "feedback")
+    assert 0 < figures["right"] <= figures["right_slowest"]
+    assert 0 < figures["wrong"] <= figures["wrong_slowest"]
+    assert 0 < figures["first_wrong"] <= figures["first_wrong_slowest"]
