@@ -1,6 +1,5 @@
 """Check of notebook 09: the estimate of log p(x) by importance sampling."""
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -39,7 +38,7 @@ SAMPLES = [
     Row("antithetic", lambda c: torch.cat([c.mu + s * sigma(c.log_var) * c.eps for s in (1, -1)]),
         "You use each `eps` with both signs. That is allowed, and takes out some of the noise.", ok=True),
     *[Row("averaged_noise", f,
-          "You average the noise, or leave it out, and have one z. Average the weights of the K samples, not the samples.")
+          "You average the noise, or leave it out, and have one z. Average the weights, not the samples.")
       for f in (lambda c: c.mu + sigma(c.log_var) * c.eps.mean(0, keepdim=True), lambda c: c.mu.expand_as(c.eps))],
     Row("root", lambda c: c.mu + (c.log_var / 4).exp() * c.eps,
         "Your noise is multiplied by √σ. The exponential of half of `log_var` is σ already."),
