@@ -4,7 +4,7 @@ The optimisers that are handed in record the gradients they find, and move nothi
 compared with what it should have, and with known errors.
 """
 
-import itertools
+import functools
 from collections.abc import Callable
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from helpers.feedback import Case, Close, Feedback, Mistake, Moves, Row, Task, Trial, diagnose
+from helpers.feedback.fallbacks import told
 from helpers.feedback.moves import Recorder
 from helpers.feedback.observe import alike, multiple
 
@@ -71,25 +72,23 @@ def _right(name: str, t: Case, fakes: int = 1) -> Tensor:
     return t.gamma * t.features + fakes * t.fool if name == "decoder" else t.real + fakes * t.fake
 
 
-def _others(name: str, but: tuple[str, ...] = ()) -> list[Row]:
-    """The losses of other networks beside that of `name`, or in its place; and its own, turned round."""
-    rows = [
-        Row("sign", lambda t: -_right(name, t),
-            f"The {name}'s gradient points the opposite way: its whole loss has the wrong sign."),
-    ]  # fmt: skip
-    for who in itertools.chain.from_iterable(itertools.combinations(NETWORKS, n) for n in (1, 2, 3)):
-        ways = (1, 2) if {*who} & {"decoder", "discriminator"} else (1,)
-        losses = " and ".join(f"the {other}'s loss" for other in who if other != name)
-        if name in who:
-            say = f"The {name} also receives {losses}: `backward` fills each network on its way, unless told where."
-        else:
-            say = f"The {name} receives {losses} in place of its own. Was its own gradient cleared before the step?"
-        if who not in ((name,), but):
-            rows += [
-                Row("other_loss", lambda t, who=who, n=n: sum(_right(each, t, n) for each in who), say)
-                for n in ways
-            ]
+def _others(name: str, but: tuple[tuple[str, ...], ...] = ()) -> list[Row]:
+    """The loss of another network beside that of `name`, or in its place; and its own, turned round."""
+    turned = f"The {name}'s gradient points the opposite way: its whole loss has the wrong sign."
+    rows = [Row("sign", lambda t: -_right(name, t), turned)]
+    for who in (each for each in NETWORKS if each != name):
+        said = {
+            (who,): f"The {who}'s loss stands in place of a network's own. Was its gradient cleared before that step?",
+            (name, who): f"The {who}'s loss reaches other networks: `backward` fills all it passes, unless told where.",
+        }  # fmt: skip
+        for whose in (each for each in said if each not in but):
+            for n in (1, 2)[: 1 + (whose != ("encoder",))]:  # no fakes in the encoder's
+                rows.append(Row("other_loss", functools.partial(_sum, whose, n), said[whose]))
     return rows
+
+
+def _sum(names: tuple[str, ...], fakes: int, t: Case) -> Tensor:
+    return sum(_right(name, t, fakes) for name in names)
 
 
 AVERAGED = "The features are averaged over their dimensions. A Gaussian likelihood is a sum over them."
@@ -109,7 +108,7 @@ E_LOSSES = [
         "The encoder learns from the discriminator's verdict alone, as the article's flowchart has it."),
     Row("gamma_to_encoder", lambda t: t.kl + t.gamma * t.features,
         "The encoder's reconstruction carries γ. That weight balances the two losses of another network."),
-    Row("no_kl", lambda t: t.features, "No KL reaches the encoder, so nothing ties its codes to the prior."),
+    Row("no_kl", lambda t: t.features, "No KL, or hardly any, reaches the encoder: nothing ties codes to the prior."),
     Row("only_kl", lambda t: t.kl, "Only the KL reaches the encoder. Is its code cut off by a `detach` on the way?"),
     Row("pixels", lambda t: t.kl + t.pixels, PIXELS),
     Row("mean", lambda t: t.kl + t.features / t.n, AVERAGED),
@@ -122,12 +121,12 @@ E_LOSSES = [
     Row("kl_mean", lambda t: t.kl / t.latent + t.features,
         "The KL is averaged over the dimensions of the code. It is a sum over them, and a mean over images."),
     Row("kl_sign", lambda t: t.features - t.kl, "The KL has the wrong sign: your codes flee from the prior."),
-    *_others("encoder", but=("decoder",)),
+    *_others("encoder", but=(("decoder",),)),
 ]  # fmt: skip
 G_LOSSES = [
     Row("right", lambda t: _right("decoder", t), ok=True),
     Row("two_fakes", lambda t: _right("decoder", t, 2),
-        "You sum over both kinds of fakes, as the paper does; here they are averaged, which halves that term.",
+        "The decoder's adversarial loss is summed over both kinds of fakes, as in the paper; here it is their mean.",
         ok=True),
     Row("no_gamma", lambda t: t.features + t.fool,
         "The decoder's two losses meet with equal weight. Which number should balance them?"),
@@ -156,8 +155,7 @@ TO_D = "The reconstruction reaches D as well: it can make all features alike, an
 D_LOSSES = [
     Row("right", lambda t: _right("discriminator", t), ok=True),
     Row("two_fakes", lambda t: _right("discriminator", t, 2),
-        "You sum over both kinds of fakes, as the paper does; here they are averaged: real and fake weigh the same.",
-        ok=True),
+        "In D's loss both kinds of fakes are added, so that they weigh twice as much as the reals.", ok=True),
     Row("features_to_d", lambda t: t.real + t.fake + t.features, TO_D),
     Row("features_to_d", lambda t: t.real + t.fake + t.gamma * t.features, TO_D),
     Row("fool_to_d", lambda t: t.real + t.fake + t.fool,
@@ -172,9 +170,15 @@ D_LOSSES = [
     Row("fake_as_real", lambda t: t.real + t.fool, "D is told to call fakes real. Check the sign of their softplus."),
     Row("labels", lambda t: t.real_as_fake + t.fool, "D is told to call real images fake, and fakes real."),
     Row("no_fakes", lambda t: t.real, "D sees no fakes: calling everything real costs it nothing."),
-    *_others("discriminator", but=("encoder", "discriminator")),
+    *_others("discriminator", but=(("discriminator", "encoder"),)),
 ]  # fmt: skip
 LOSSES = dict(zip(NETWORKS, (E_LOSSES, G_LOSSES, D_LOSSES), strict=True))
+EVERYWHERE = "Each loss reaches all networks on its way: `backward` fills them, unless told where."
+ROUTES = [  # whose losses reach a network
+    Row("right", lambda name: (name,), ok=True),
+    Row("other_loss", lambda name: NETWORKS, EVERYWHERE),
+    Row("other_loss", lambda name: NETWORKS[NETWORKS.index(name) :], EVERYWHERE),  # where its own clears it
+]  # fmt: skip
 CLEARED = [
     Row("right", lambda: NETWORKS, ok=True),
     Row("stale", lambda: (), "Every network still holds the gradients of the last call: `backward` adds."),
@@ -188,35 +192,25 @@ CLEARED = [
 # Who receives what
 
 
-def _known(c: Case) -> dict:
-    return {}
-
-
 def _gradients(c: Case, code: Callable) -> dict[str, Case]:
     """The gradient of each term at each network, flat. A loss is a sum of terms, and its gradient the sum of theirs."""
     parts = [part for each in NETWORKS for part in c[each].parameters()]
     sizes = [sum(part.numel() for part in c[each].parameters()) for each in NETWORKS]
-    numbers = {
-        "gamma": c.gamma,
-        "images": len(c.real),
-        "latent": c.z.shape[1],
-        "n": c.discriminator.head.in_features,
-    }
+    numbers = dict(gamma=c.gamma, images=len(c.real), latent=c.z.shape[1], n=c.discriminator.head.in_features)
     known = {each: Case(numbers) for each in NETWORKS}
     with torch.enable_grad():
         for term, value in _terms(c, code).items():
             found = torch.autograd.grad(value, parts, retain_graph=True, allow_unused=True)
             found = [torch.zeros_like(p) if g is None else g for g, p in zip(found, parts, strict=True)]
-            for each, flat in zip(
-                NETWORKS, torch.cat([g.flatten() for g in found]).split(sizes), strict=True
-            ):
-                known[each][term] = flat
+            flat = torch.cat([each.flatten() for each in found])
+            for each, own in zip(NETWORKS, flat.split(sizes), strict=True):
+                known[each][term] = own
     return known
 
 
 def _gradient(c: Case, code: Callable, loss: Callable, name: str) -> Tensor:
     """The gradient of a loss at the parameters of a network, flat."""
-    known = c.once(_known)
+    known = c.once(dict)
     if code not in known:
         known[code] = _gradients(c, code)
     if (code, loss, name) not in known:
@@ -227,17 +221,22 @@ def _gradient(c: Case, code: Callable, loss: Callable, name: str) -> Tensor:
 class _Wires(Moves):
     def glance(self, choice: Callable, case: Case) -> Tensor:
         """The gradients of the first call: put together, since many choices share them."""
-        code, *losses, _ = choice.rows
-        pairs = zip(NETWORKS, losses, strict=True)
-        return torch.cat([_gradient(case, code.f, loss.f, name) for name, loss in pairs]).double()
+        *functions, _ = (row.f for row in choice.rows)
+        return torch.cat(list(_received(case, *functions).values())).double()
 
 
-def _step(c: Case, code: Callable, *losses: Callable) -> None:
-    *losses, cleared = losses
-    for name, loss in zip(NETWORKS, losses, strict=True):
+def _received(c: Case, code: Callable, *rest: Callable) -> dict[str, Tensor]:
+    """The gradient at each network, of all losses that reach it."""
+    *losses, routes = rest
+    of = dict(zip(NETWORKS, losses, strict=True))
+    return {name: sum(_gradient(c, code, of[each], name) for each in routes(name)) for name in NETWORKS}
+
+
+def _step(c: Case, *functions: Callable) -> None:
+    *functions, cleared = functions
+    for name, flat in _received(c, *functions).items():
         parts = list(c[name].parameters())
-        found = _gradient(c, code, loss, name).split([part.numel() for part in parts])
-        for part, new in zip(parts, found, strict=True):
+        for part, new in zip(parts, flat.split([part.numel() for part in parts]), strict=True):
             kept = 0 if name in cleared() or part.grad is None else part.grad
             part.grad = new.view_as(part) + kept
     for optimiser in c.optimisers:
@@ -248,54 +247,47 @@ def _one_network(trial: Trial) -> Mistake | None:
     """The first network that receives something else, looked at alone."""
     for name, rows in LOSSES.items():
         found = [seen[f"{name} 1"] for seen in trial.seen]
+        if not all(each.any() for each in found):
+            return Mistake("empty", EMPTY.format(name))
 
         def gives(code: Row, loss: Row, name=name, found=found) -> bool:
-            pairs = zip(found, trial.cases, strict=True)
-            return all(
-                alike(each, _gradient(case, code.f, loss.f, name).double(), CLOSE) for each, case in pairs
-            )
+            ours = [_gradient(case, code.f, loss.f, name).double() for case in trial.cases]
+            return all(alike(each, our, CLOSE) for each, our in zip(found, ours, strict=True))
 
-        if not all(each.any() for each in found):
-            return Mistake(
-                "empty",
-                f"The {name}'s gradient is zero or empty when its optimiser steps. Was it cleared after `backward`, "
-                "does `backward` come later, or does no loss reach it?",
-            )
         rights = [row for row in rows if row.ok]
         if any(gives(CODES[0], row) for row in rights):
             continue
         choices = [(row, CODES[0], row) for row in rows]
         choices += [(code, code, row) for code in CODES[1:] for row in rights]
-        for told, code, loss in choices:
+        for wrong, code, loss in choices:
             if gives(code, loss):
-                return Mistake(told.kind, told.say)
-        return _another(
-            name,
-            found[0],
-            _gradient(trial.cases[0], CODES[0].f, rows[0].f, name).double(),
-            len(trial.cases[0].real),
-        )
-    return None
-
-
-def _another(name: str, seen: Tensor, right: Tensor, images: int) -> Mistake:
-    times, cosine = multiple(seen, right, CLOSE), torch.cosine_similarity(seen, right, dim=0)
-    if times:
-        return Mistake(
-            "scale",
-            f"The {name}'s gradient has the right direction, but it is {times:.2f} times as long as it should be, for "
-            f"{images} images. What is summed where a mean is wanted, or the reverse?",
-        )
+                return Mistake(wrong.kind, wrong.say)
+        return _another(name, found[0], trial.cases[0])
     return Mistake(
-        "gradient",
-        f"The {name}'s gradient is another one: its cosine with the right one is {cosine:.2f}. Which terms reach the "
-        f"{name}, and with which weights?",
+        "second_call", "A first call is right, and a second one not: what is left over from the first?"
     )
 
 
-def _second_call(trial: Trial) -> Mistake:
-    return Mistake("second_call", "In a first call every gradient is right, and in a second one not: what is left over "
-                   "from the first?")  # fmt: skip
+EMPTY = (
+    "The {}'s gradient is zero or empty when its optimiser steps. Was it cleared after `backward`, does `backward` "
+    "come later, or does no loss reach it?"
+)
+ANOTHER = (
+    "The {0}'s gradient is another one: {1} times as long as it should be, at a cosine of {2} with that. Which terms "
+    "reach the {0}, and with which weights?"
+)
+SCALED = "The {}'s gradient has the right direction, but {} times the right length, for {} images. {}"
+
+
+def _another(name: str, seen: Tensor, case: Case) -> Mistake:
+    """How long the gradient of a network is, and where it points."""
+    right, images = _gradient(case, CODES[0].f, LOSSES[name][0].f, name).double(), len(case.real)
+    times, cosine = multiple(seen, right, CLOSE), torch.cosine_similarity(seen, right, dim=0)
+    if times is None:
+        return Mistake("gradient", ANOTHER.format(name, told(seen.norm() / right.norm()), told(cosine, 4)))
+    summed = any(abs(times - n) < 1e-3 * n for n in (images, 1 / images))
+    asked = "What is summed where a mean is wanted, or the reverse?" if summed else "Which factor is that?"
+    return Mistake("scale", SCALED.format(name, told(times), images, asked))
 
 
 # Small networks
@@ -309,14 +301,12 @@ class _Encoder(nn.Sequential):
 class _Discriminator(nn.Module):
     def __init__(self, features: int):
         super().__init__()
-        self.body, self.head = (
-            nn.Sequential(nn.Flatten(), nn.Linear(16, features), nn.Tanh()),
-            nn.Linear(features, 1),
-        )
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(16, features), nn.Tanh())
+        self.head = nn.Linear(features, 1)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features = self.body(images)
-        return features, 2 * self.head(features).squeeze(1)
+        return features, 3 * self.head(features).squeeze(1)
 
 
 def _case(batch: int, latent: int, hidden: int, features: int, gamma: float) -> Case:
@@ -338,19 +328,18 @@ def _case(batch: int, latent: int, hidden: int, features: int, gamma: float) -> 
 VAE_GAN = Task(
     usage="my_vae_gan_step(encoder, decoder, discriminator, optimisers, real, eps, z, gamma)",
     cases=lambda: [_case(5, 3, 6, 7, 0.3), _case(8, 2, 9, 5, 0.45)],
-    tables=(CODES, *LOSSES.values(), CLEARED),
+    tables=(CODES, *LOSSES.values(), ROUTES, CLEARED),
     compose=_step,
     observe=_Wires(
         NETWORKS, lambda made: {"optimisers": tuple(made.values())}, optimiser=Recorder,
         said={
             "moved": ("by_hand", "The {} was changed by other means than its optimiser. Let that one step."),
-            "steps_missing": ("steps", "The {}'s optimiser does not step in a call; once is wanted."),
+            "steps_missing": ("steps", "The {}'s optimiser does not step in a call. Each of the three should, once."),
             "steps_many": ("steps", "The {}'s optimiser steps more than once in a call; once is wanted."),
         }),
     praise="Each network receives the gradient of its own loss, and nothing else.",
     close=CLOSE,
-    fallbacks=(_one_network,),
-    witness=_second_call,
+    witness=_one_network,
     noise=("own_noise", "A network finds another gradient each time, though the arguments are the same. Is new noise "
            "drawn where noise was handed to you?"),
     said=(
