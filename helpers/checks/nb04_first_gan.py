@@ -24,6 +24,7 @@ def _bce(logits: Tensor, label: float) -> Tensor:
     return softplus(logits) - label * logits
 
 
+HERE = "Here both players are trained with the cross-entropy of real against fake."
 CLASSES = (
     "That cross-entropy compares classes, and takes your batch for the classes of one image. For real against fake, "
     "one logit an image, there is a binary one."
@@ -31,32 +32,27 @@ CLASSES = (
 LOSSES = [
     Row("right", _bce, ok=True),
     Row("sigmoid_twice", lambda a, y: _bce(a.sigmoid(), y),
-        "The sigmoid is applied twice: once by you and once inside the cross-entropy, which takes logits. What is left "
-        "of the gradient is small, most of all where D is sure."),
+        "The sigmoid is applied twice: by you, and inside the cross-entropy, which takes logits. Little is left of the "
+        "gradient, least of all where D is sure."),
     Row("least_squares", lambda a, y: (a - y) ** 2,
-        "That is another game: least squares on the logits. Here both players are trained with the cross-entropy of "
-        "real against fake."),
+        f"That is another game: least squares on the logits. {HERE}"),
     Row("least_squares", lambda a, y: (a.sigmoid() - y) ** 2,
-        "You take squared errors of probabilities. Their gradient vanishes where D is sure and wrong; that of the "
-        "cross-entropy of real against fake does not."),
+        f"You take squared errors of probabilities, whose gradient vanishes where D is sure and wrong. {HERE}"),
     Row("wasserstein", lambda a, y: (1 - 2 * y) * a,
         "That is another game: the loss of a Wasserstein critic, which needs a bound on its slope, or that of G under "
-        "the hinge loss. Here both players are trained with the cross-entropy of real against fake."),
+        f"the hinge loss. {HERE}"),
     Row("probability", lambda a, y: (1 - 2 * y) * a.sigmoid(),
-        "You take the probability itself, without the logarithm. Where D is sure and wrong, its slope is nearly 0; a "
-        "logarithm keeps one."),
+        "You take the probability itself. Where D is sure and wrong, its slope is nearly 0; a logarithm keeps one."),
     Row("hinge", lambda a, y: relu(1 + (1 - 2 * y) * a),
-        "That is another game: the hinge loss. It works, and a later notebook uses it; here both players are trained "
-        "with the cross-entropy of real against fake."),
+        f"That is another game: the hinge loss. It works, and a later notebook uses it. {HERE}"),
     Row("classes", lambda a, y: cross_entropy(a, torch.full_like(a, y)), CLASSES),
 ]  # fmt: skip
 
 
 def _order(order: str) -> Callable[[torch.optim.Optimizer, Tensor], None]:
     def take(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-        does = {"clear": optimiser.zero_grad, "backward": loss.backward, "step": optimiser.step}
         for each in order.split():
-            does[each]()
+            {"clear": optimiser.zero_grad, "backward": loss.backward, "step": optimiser.step}[each]()
 
     return take
 
@@ -98,41 +94,37 @@ IMAGES = [
         "Your fakes come from the generator in evaluation mode, where batch norm uses its running averages. D then "
         "judges other images than the ones G is trained on."),
 ]  # fmt: skip
+SIGN = "The term of the {} has the wrong sign. The minus belongs to both logarithms: check the brackets."
 TERMS = [
     Row("right", lambda e, r, f: e(r, 1) + e(f, 0), ok=True),
     Row("swapped_labels", lambda e, r, f: e(r, 0) + e(f, 1),
-        "The labels are exchanged: your D learns to call real images fake and fakes real. A large logit should mean "
-        "real."),
+        "The labels are exchanged: your D learns to call reals fake and fakes real. A large logit should mean real."),
     Row("ascends", lambda e, r, f: -e(r, 1) - e(f, 0),
-        "Your D goes uphill: the loss has the wrong sign. V is maximised by D, but an optimiser minimises, so it "
-        "needs −V."),
+        "Your D goes uphill: the loss has the wrong sign. D maximises V, an optimiser minimises, so it needs −V."),
     Row("only_real", lambda e, r, f: e(r, 1),
-        "Only the real images count in your update. Is the term of the fakes there, and cut from D by a `detach` or "
-        "`no_grad` that stands around D(G(z)) instead of G(z)?"),
+        "Only the real images count in your update. Is the term of the fakes missing, or cut from D by a `detach` or "
+        "`no_grad` around D(G(z)) instead of G(z)?"),
     Row("only_fake", lambda e, r, f: e(f, 0),
-        "Only the fakes count in your update. Is the term of the real images there, with a gradient of its own, and "
-        "not cleared by a second `zero_grad`?"),
+        "Only the fakes count in your update. Is the term of the real images missing, cut from D, or cleared "
+        "by a second `zero_grad`?"),
     Row("all_called_real", lambda e, r, f: e(r, 1) + e(f, 1),
-        "Your D is taught to call the fakes real as well. That is the generator's wish; which label should fakes "
-        "have here?"),
+        "Your D is taught to call the fakes real as well, as the generator wishes. Which label should they have here?"),
     Row("all_called_fake", lambda e, r, f: e(r, 0) + e(f, 0),
         "Your D is taught to call the real images fake as well. Which label should they have?"),
     Row("smoothed_labels", lambda e, r, f: e(r, 0.9) + e(f, 0),
-        "You smooth the real label to 0.9. It is a known trick, but it moves the optimal D; take the plain labels 1 "
-        "and 0 first."),
+        "You smooth the real label to 0.9: a known trick, but it moves the optimal D. Take the labels 1 and 0 first."),
     Row("sign_of_one_term", lambda e, r, f: e(r, 1) - e(f, 0),
-        "The term of the fakes has the wrong sign. The minus belongs to both logarithms: check the brackets."),
+        SIGN.format("fakes")),
     Row("sign_of_one_term", lambda e, r, f: e(f, 0) - e(r, 1),
-        "The term of the real images has the wrong sign. The minus belongs to both logarithms: check the brackets."),
+        SIGN.format("real images")),
     Row("one_minus_log", lambda e, r, f: e(r, 1) - e(f, 1),
-        "The term of the fakes is 1 − log D or −log D turned round. It should be log(1 − D): first subtract, then "
-        "take the logarithm."),
+        "The term of the fakes is 1 − log D. It should be log(1 − D): first subtract, then take the logarithm."),
 ]  # fmt: skip
 D_SIZES = [
     Row("right", lambda loss: loss.mean(), ok=True),
     Row("half", lambda loss: loss.mean() / 2,
-        "You average the real and the fake term, which gives half of −V: the same direction at half the size. Adam "
-        "hardly notices; when you compare losses with others, remember the 2.", ok=True),
+        "You average the real and the fake term: half of −V. Adam hardly notices; when you compare losses with others, "
+        "remember the 2.", ok=True),
     SUM,
 ]  # fmt: skip
 D_ORDERS = [
@@ -203,8 +195,7 @@ AIMS = [
 G_SIZES = [
     Row("right", lambda loss: loss.mean(), ok=True),
     Row("half", lambda loss: loss.mean() / 2,
-        "The direction is right, but the loss is half of what it should be. The discriminator's loss has two terms to "
-        "average; the generator's has one."),
+        "The direction is right, but the loss is half of what it should be. D's loss has two terms; G's has one."),
     SUM,
 ]  # fmt: skip
 
@@ -228,7 +219,7 @@ def _cases(*names: str) -> list[Case]:
 
 
 def _sure(case: Case) -> Case:
-    """The case with a D that is sure: its logits reach from −46 to 46."""
+    """The case with a D that is sure: its logits reach from −120 to 120, where float32 has no exponential."""
     sure = copied(case)
     last = sure.discriminator[3]
     with torch.no_grad():
@@ -236,7 +227,7 @@ def _sure(case: Case) -> Case:
         logits = sure.discriminator(images)
         last.bias -= (logits.max() + logits.min()) / 2
         for each in (last.weight, last.bias):
-            each *= 92 / (logits.max() - logits.min())
+            each *= 240 / (logits.max() - logits.min())
     return sure.but(**({"real": images.roll(1, dims=0)} if "real" in sure else {}))
 
 
@@ -245,20 +236,24 @@ def _tails(trial: Trial) -> list[tuple[str, str]]:
     task = replace(trial.task, observe=replace(trial.task.observe, calls=1, look=lambda did: None))
     return in_the_tails(
         _sure,
-        "The update is right, but where D is very sure the loss or its gradient is no longer a finite number: a "
-        "sigmoid is rounded to 0 or 1, and then comes log 0. There is a cross-entropy that takes the logits as they "
-        "are.",
-        "Where D is very sure and wrong, a sigmoid rounded to 0 or 1 cuts your loss off, and its gradient vanishes. A "
-        "cross-entropy that takes logits has no such edge.",
+        "The update is right, but where D is very sure the loss or its gradient is no longer a finite number: an "
+        "exponential overflows, or a sigmoid is rounded to 0 or 1, and then comes log 0. There is a cross-entropy that "
+        "takes the logits as they are.",
+        "Where D is very sure and wrong, a sigmoid rounded to 0 or 1 or a bound cuts your loss off, and its gradient "
+        "vanishes. A cross-entropy that takes logits has no such edge.",
     )(replace(trial, task=task))  # fmt: skip
+
+
+def _as_right(trial: Trial, same: Callable[[Did, Did], bool]) -> bool:
+    """Whether one right choice is the `same` on all cases."""
+    return any(all(map(same, trial.seen, ours)) for ours in trial.rights())
 
 
 def _returned(trial: Trial) -> list[tuple[str, str]]:
     """Raises `Mistake` where the numbers that come back are those of no right choice."""
-    for ours in trial.rights():
-        pairs = zip(trial.seen, ours, strict=True)
-        if all(alike(seen.returned, want.returned, trial.task.close_of("moves")) for seen, want in pairs):
-            return []
+    close = trial.task.close_of("moves")
+    if _as_right(trial, lambda seen, want: alike(seen.returned, want.returned, close)):
+        return []
     raise Mistake(
         "returned",
         "The update is right, but the number you return is not its loss. Return the loss that you called `backward` "
@@ -272,9 +267,8 @@ def _left(trial: Trial) -> list[tuple[str, str]]:
     if own == "discriminator" and trial.seen[0].has("gradients", "generator"):
         raise Mistake(
             "forgot_detach",
-            "D moves as it should, but the gradient runs on through the fakes into G. That costs a backward pass "
-            "through G, and leaves gradients in it that are the opposite of what G wants. Where should the graph be "
-            "cut?",
+            "D moves as it should, but the gradient runs on through the fakes into G: a backward pass for nothing, "
+            "which leaves gradients in G that are the opposite of what it wants. Where should the graph be cut?",
         )
     say = (
         "Backward also filled the gradients of D, which its next step has to clear first. Freezing D for the moment, "
@@ -289,8 +283,7 @@ STILL = [  # why nothing moved, by what was seen of the network that is trained 
         "Gradients reached the {own}, and were cleared before the step could use them. What has to come before what: "
         "`zero_grad`, `backward`, step?"),
     (lambda did, own, other: did.has("reached", other) and own == "discriminator", "frozen",
-        "G received gradients and D none: D is frozen in its own step. It is the other player that should be left "
-        "out."),
+        "G received gradients and D none: D is frozen in its own step. It is the other player that should be out."),
     (lambda did, own, other: did.has("gradients", own), "no_step",
         "The {own} has new gradients, but has not moved. Gradients only say where to go: who takes the step, and after "
         "what?"),
@@ -303,11 +296,6 @@ STILL = [  # why nothing moved, by what was seen of the network that is trained 
 ]  # fmt: skip
 
 
-def _first_is_right(trial: Trial) -> bool:
-    pairs = (zip(trial.seen, ours, strict=True) for ours in trial.rights())
-    return any(all(trial.task.alike(seen, want, ["moves"]) for seen, want in each) for each in pairs)
-
-
 def _no_z(trial: Trial) -> bool:
     case = trial.cases[0]
     return trial.task.alike(trial.ask(case.but(z=case.z.roll(1, dims=1))), trial.seen[0])
@@ -315,18 +303,23 @@ def _no_z(trial: Trial) -> bool:
 
 def _scale(trial: Trial) -> Mistake | None:
     found = scaled("Your first update", lambda c: {"B": len(c.z)}, ("moves",))(trial)
-    return found and Mistake(
-        "scale", f"{found} Is there a factor, a second `backward` or a clipped gradient?"
-    )
+    say = f"{found} Is there a factor, a second `backward` or a clipped gradient?"
+    return Mistake("scale", say) if found else None
 
 
 def _direction(trial: Trial) -> Mistake:
     cosine = torch.cosine_similarity(trial.seen[0]["moves"], trial.ours(trial.cases[0])["moves"], dim=0)
+    own = trial.task.observe.trains[0]
+    if cosine > 0.995:
+        say = (
+            f"The direction in which the {own} moves is nearly right, and not quite. Is something small added to the "
+            "loss, is a label smoothed, or does a guard or a bound cut something off?"
+        )
+        return Mistake("update", say)
     return Mistake(
         "update",
-        f"The {trial.task.observe.trains[0]} moves, but not along the gradient of its loss (cosine {cosine:.2f} with "
-        "the right update). Check, for each term, which images go in, which label they get, and that logits meet a "
-        "loss made for logits.",
+        f"The {own} moves, but not along the gradient of its loss (cosine {cosine:.2f} with the right update). Check, "
+        "for each term, which images go in, which label they get, and that logits meet a loss made for logits.",
     )
 
 
@@ -341,11 +334,15 @@ UNKNOWN = (
     _when(_no_z, "noise",
         "Your step does the same whatever `z` is. Are the fakes made from the `z` that comes in, and does their term "
         "have a gradient?"),
-    _when(_first_is_right, "second_call",
-        "The first update is right and the second is not: something is left over from the first. When are the "
-        "gradients cleared?"),
+    _when(lambda trial: _as_right(trial, lambda a, b: trial.task.alike(a, b, ["moves"])), "second_call",
+        "The first update is right and the second is not: something is left over from the first. Are the gradients "
+        "cleared in time, and are networks and optimiser left with the settings they came with?"),
     _scale,
 )  # fmt: skip
+ROW_BY_ROW = (
+    "The check's G has a batch norm, which needs the whole batch for its averages. Give G `z` as it comes, not row by "
+    "row."
+)
 NOISE = (
     "Two calls with the same `z` did two different things, so new noise is drawn somewhere: for the fakes, the images "
     "or the labels. Use only the `z` that comes in: what can be repeated can be tested."
@@ -359,10 +356,7 @@ def _step(own: str, other: str, arguments: str, returned: str, stale: tuple[str,
         fitting = (Mistake(kind, say.format(own=own)) for true, kind, say in STILL if true(did, own, other))
         return None if did["moves"].any() else next(fitting)
 
-    moved = (
-        f"Your step also moved the {other}. The two play against each other, and each step may train only its own "
-        f"network: here the {own}."
-    )
+    moved = f"Your step also moved the {other}. Each step may train only its own network: here the {own}."
     return Task(
         usage=f"my_{own}_step({arguments})",
         cases=lambda: _cases(*arguments.split(", ")),
@@ -372,6 +366,7 @@ def _step(own: str, other: str, arguments: str, returned: str, stale: tuple[str,
         fallbacks=UNKNOWN,
         witness=_direction,
         noise=("noise", NOISE),
+        said=(("more than 1 value per channel", "row_by_row", ROW_BY_ROW),),
         seed=5,
         **task,
     )  # fmt: skip

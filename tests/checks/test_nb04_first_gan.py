@@ -27,44 +27,27 @@ def update(optimiser, loss):
     return loss
 
 
-def stale(optimiser, loss):
-    loss.backward()
-    optimiser.step()
-    return loss
-
-
 def both(generator, discriminator):
     return torch.optim.SGD([*generator.parameters(), *discriminator.parameters()], lr=0.1)
 
 
-def logits(generator, discriminator, real, z):
-    return discriminator(real), discriminator(generator(z).detach())
-
-
 def d_loss(generator, discriminator, real, z):
-    r, f = logits(generator, discriminator, real, z)
-    return softplus(-r).mean() + softplus(f).mean()
+    return (softplus(-discriminator(real)) + softplus(discriminator(generator(z).detach()))).mean()
 
 
 # The discriminator's step, right
 
 
 def d_with_labels(generator, discriminator, d_optimiser, real, z):
-    r, f = logits(generator, discriminator, real, z)
+    r, f = discriminator(real), discriminator(generator(z).detach())
     return update(d_optimiser, bce(r, torch.ones(len(real))) + bce(f, torch.zeros(len(z))))
 
 
-def d_with_softplus(generator, discriminator, d_optimiser, real, z):
+def d_without_grad(generator, discriminator, d_optimiser, real, z):
     with torch.no_grad():
         fake = generator(z)
-    loss = softplus(-discriminator(real)).mean() + softplus(discriminator(fake)).mean()
-    return update(d_optimiser, loss).item()
-
-
-def d_with_logsigmoid(generator, discriminator, d_optimiser, real, z):
     d_optimiser.zero_grad()
-    r, f = logits(generator, discriminator, real, z)
-    loss = -(F.logsigmoid(r) + F.logsigmoid(-f)).mean()
+    loss = -(F.logsigmoid(discriminator(real)) + F.logsigmoid(-discriminator(fake))).mean()
     loss.backward()
     d_optimiser.step()
     return {"d_loss": loss.detach(), "d_real": 0.5}
@@ -74,7 +57,7 @@ def d_with_frozen_generator(generator, discriminator, d_optimiser, real, z):
     generator.requires_grad_(False)
     loss = (softplus(-discriminator(real)) + softplus(discriminator(generator(z)))).mean()
     generator.requires_grad_(True)
-    return update(d_optimiser, loss)
+    return update(d_optimiser, loss).item()
 
 
 def d_backward_twice(generator, discriminator, d_optimiser, real, z):
@@ -97,8 +80,9 @@ def d_with_autograd_grad(generator, discriminator, d_optimiser, real, z):
 
 
 def d_tidies_g_with_zeros(generator, discriminator, d_optimiser, real, z):
-    r, f = discriminator(real), discriminator(generator(z))
-    loss = update(d_optimiser, (softplus(-r) + softplus(f)).mean())
+    loss = update(
+        d_optimiser, (softplus(-discriminator(real)) + softplus(discriminator(generator(z)))).mean()
+    )
     generator.zero_grad(set_to_none=False)
     return loss
 
@@ -130,11 +114,10 @@ def d_from(loss, fakes=lambda generator, z: generator(z).detach()):
 
 
 D_RIGHT = [
-    d_with_labels, d_with_softplus, d_with_logsigmoid, d_with_frozen_generator, d_backward_twice,
+    d_with_labels, d_without_grad, d_with_frozen_generator, d_backward_twice,
     d_with_autograd_grad, d_tidies_g_with_zeros, d_with_a_closure, d_image_by_image,
     d_from(lambda r, f: -(Bernoulli(logits=r).log_prob(ones(r)) + Bernoulli(logits=f).log_prob(zeros(f))).mean()),
     d_from(lambda r, f: softplus(-r.double()).mean() + softplus(f.double()).mean()),
-    d_from(lambda r, f: (torch.log(1 + torch.exp(-r)) + torch.log(1 + torch.exp(f))).mean()),
     d_from(lambda r, f: 2 * bce(torch.cat([f, r]), torch.cat([zeros(f), ones(r)]))),
     lambda g, d, o, real, z: d_with_labels(g, d, o, real[torch.randperm(len(z))], z.flip(0)),
     lambda g, d, o, real, z: update(o, (softplus(-d(images=real)) + softplus(d(images=g(z=z).detach()))).mean()),
@@ -206,21 +189,11 @@ def d_by_hand(generator, discriminator, d_optimiser, real, z):
 
 def d_frozen_in_its_own_step(generator, discriminator, d_optimiser, real, z):
     discriminator.requires_grad_(False)
-    r, f = discriminator(real), discriminator(generator(z))
-    loss = update(d_optimiser, (softplus(-r) + softplus(f)).mean())
+    loss = update(
+        d_optimiser, (softplus(-discriminator(real)) + softplus(discriminator(generator(z)))).mean()
+    )
     discriminator.requires_grad_(True)
     return loss
-
-
-def d_in_inference_mode(generator, discriminator, d_optimiser, real, z):
-    with torch.inference_mode():
-        fake = generator(z)
-    return update(d_optimiser, (softplus(-discriminator(real)) + softplus(discriminator(fake))).mean())
-
-
-def d_forgets_the_return(generator, discriminator, d_optimiser, real, z):
-    d_with_labels(generator, discriminator, d_optimiser, real, z)
-    return ...
 
 
 def d_clips(generator, discriminator, d_optimiser, real, z):
@@ -239,14 +212,8 @@ D_WRONG = [
     (lambda *args: [d_with_labels(*args) for _ in range(3)][-1], "many_steps", "more than once in a call"),
     (d_frozen_in_its_own_step, "frozen", "frozen in its own step"),
     (d_from(lambda r, f: torch.tensor(softplus(f - r).mean().item(), requires_grad=True)), "no_gradient", "cut from"),
-    (d_in_inference_mode, "inference_mode", "never be part of a backward"),
-    (d_forgets_the_return, "unfinished", "still returns"),
     (lambda g, d, o, real, z: update(both(g, d), softplus(-d(real)).mean() + softplus(d(g(z))).mean()),
         "opponent_moved", "also moved the generator"),
-    (lambda g, d, o, real, z: update(o, softplus(-d(real)).mean()) + update(o, softplus(d(g(z).detach())).mean()),
-        "two_steps", "steps twice"),
-    (lambda g, d, o, real, z: update(o, (softplus(-d(real)) + softplus(d(in_eval(g, z).detach()))).mean()),
-        "generator_in_eval", "evaluation mode"),
     (lambda g, d, o, real, z: d_with_labels(g, d, o, real, torch.randn_like(z)), "noise", "new noise"),
     (then(lambda g, d, o, real, z: torch.manual_seed(0),
         lambda g, d, o, real, z: d_with_labels(g, d, o, real, torch.randn_like(z))), "noise", "whatever `z` is"),
@@ -255,20 +222,15 @@ D_WRONG = [
     (then(lambda g, d, o, real, z: real.add_(0.01 * torch.randn_like(real))), "changed_input", "changes `real`"),
     (then(lambda g, d, o, *_: o.param_groups[0].update(momentum=0.9)), "second_call", "left over from the first"),
     (then(lambda g, d, o, *_: o.param_groups[0].update(lr=0.3)), "scale", "3 times"),
+    (lambda g, d, o, *rest: [d_with_labels(g, d, o, *rest), o.param_groups[0].update(lr=0.05)][0],
+        "second_call", "settings"),
     (lambda g, d, *_: len(d.append(torch.nn.Linear(1, 1))), "layers", "changes the layers"),
     (d_clips, "scale", "clipped gradient"),
     (lambda g, d, o, real, z: d_with_labels(g, d, o, real, z) - softplus(-d(real)).mean(), "returned", "number you"),
     (lambda g, d, o, real, z: d_with_labels(g, d, o, real, z) * torch.ones(5), "shape", "(5,)"),
-    (lambda *args: {"loss": d_with_labels(*args) * 1j}, "type", "complex"),
-    (lambda *args: d_with_labels(*args) and 10**400, "nan", "infinite"),
     (lambda g, d, o, real, z: d(real.flatten(1)).mean(), "raised", "(B, 1, H, W)"),
-    (lambda g, d, o, real, z: stale(o, (softplus(-d(real)) + softplus(d(g(z).detach()))).sum()),
-        "sum", "The other: Old gradients"),
-    (on_the_loss(backward, take), "forgot_zero_grad", "Old gradients"),
-    (on_the_loss(backward, take, clear), "late_zero_grad", "after the step"),
     (on_the_loss(backward, clear, take), "no_gradient", "`zero_grad`"),
     (on_the_loss(clear, take), "no_gradient", "`backward()`"),
-    (on_the_loss(take), "no_backward", "there before"),
     (on_the_loss(clear, backward), "no_step", "who takes the step"),
     (on_the_loss(), "no_gradient", "`backward()`"),
     (on_the_loss(take, backward), "in_place", "stepped before backward"),
@@ -277,14 +239,14 @@ D_WRONG = [
     (d_from(lambda r, f: softplus(-r) + softplus(f)), "no_mean", "one number an image"),
     (d_from(lambda r, f: (-r.log() - (1 - f).log()).mean()), "nan", "negative number"),
     (d_from(lambda r, f: (softplus(-r) + softplus(f).detach()).mean()), "only_real", "instead of G(z)"),
-    (d_from(lambda r, f: (softplus(-r).detach() + softplus(f)).mean()), "only_fake", "of its own"),
-    (d_from(lambda r, f: -(F.logsigmoid(r) + 1 - F.logsigmoid(f)).mean()), "one_minus_log", "first subtract"),
-    (d_from(lambda r, f: F.cross_entropy(torch.cat([r, f]), torch.cat([ones(r), zeros(f)]))), "classes", "compares"),
+    (d_from(lambda r, f: (softplus(-r).detach() + softplus(f)).mean()), "only_fake", "cut from D"),
     (d_from(lambda r, f: (bce(r, zeros(r)) + bce(f, ones(f))) / 2), "swapped_labels", "labels are exchanged"),
     (d_from(lambda r, f: -(r.sigmoid().log() + (1 - f.sigmoid()).log()).mean()), "tails", "log 0"),
+    (d_from(lambda r, f: (torch.log(1 + torch.exp(-r)) + torch.log(1 + torch.exp(f))).mean()), "tails", "overflows"),
     (d_from(lambda r, f: F.binary_cross_entropy(r, ones(r))), "logits", "given logits"),
     (d_from(lambda r, f: bce(r, torch.ones(len(r), 1))), "raised", "different shapes"),
     (d_from(lambda r, f: (softplus(-r) + softplus(f) + 0.3 * (r + f) ** 2).mean()), "update", "cosine"),
+    (d_from(lambda r, f: (softplus(-r) + 0.99 * softplus(f) + 0.01 * softplus(-f)).mean()), "update", "nearly right"),
 ]  # fmt: skip
 test_right_d, test_remarks_d, test_wrong_d = tests_of(check_discriminator_step, D_RIGHT, D_REMARKS, D_WRONG)
 
@@ -310,17 +272,16 @@ def g_with_frozen_discriminator(generator, discriminator, g_optimiser, z):
     return loss
 
 
-def g_with_logsigmoid(generator, discriminator, g_optimiser, z):
+def g_without_gradients_in_d(generator, discriminator, g_optimiser, z):
     g_optimiser.zero_grad()
-    loss = -F.logsigmoid(discriminator(generator(z))).mean()
+    loss = -Bernoulli(logits=discriminator(generator(z))).log_prob(torch.ones(len(z))).mean()
     loss.backward(inputs=list(generator.parameters()))
     g_optimiser.step()
     return {"g_loss": loss.detach()}
 
 
 def g_cleans_up(generator, discriminator, g_optimiser, z):
-    loss = -Bernoulli(logits=discriminator(generator(z))).log_prob(torch.ones(len(z))).mean()
-    loss = update(g_optimiser, loss)
+    loss = update(g_optimiser, -F.logsigmoid(discriminator(generator(z))).mean())
     discriminator.zero_grad()
     return loss.item()
 
@@ -333,7 +294,7 @@ def g_clears_after(generator, discriminator, g_optimiser, z):
     return loss
 
 
-G_RIGHT = [g_with_frozen_discriminator, g_with_logsigmoid, g_cleans_up, generator_step]
+G_RIGHT = [g_with_frozen_discriminator, g_without_gradients_in_d, g_cleans_up, generator_step]
 G_REMARKS = [
     (g_with_labels, "opponent_gradients", "gradients of D"),
     (g_clears_after, "opponent_gradients", "gradients of D"),
@@ -357,29 +318,21 @@ def g_freezes_itself(generator, discriminator, g_optimiser, z):
 
 G_WRONG = [
     (g_freezes_itself, "detached", "frozen in place of D"),
-    (lambda g, d, o, z: (g_with_logsigmoid(g, d, o, z), o.step())[0], "many_steps", "more than once in a call"),
+    (lambda g, d, o, z: (g_without_gradients_in_d(g, d, o, z), o.step())[0], "many_steps", "more than once in a call"),
     (lambda g, d, o, z: update(both(g, d), softplus(-d(g(z))).mean()), "opponent_moved", "moved the discriminator"),
     (g_detaches, "detached", "cut from the graph"),
     (then(lambda g, d, *_: d.requires_grad_(False), g_detaches), "detached", "nothing to train"),
     (then(lambda g, d, *_: d.requires_grad_(False), g_with_labels), "left_frozen", "frozen"),
     (then(lambda g, d, *_: d.eval(), g_with_labels), "left_in_eval", "evaluation mode"),
-    (lambda g, d, o, z: stale(o, softplus(-d(g(z))).mean()), "forgot_zero_grad", "Old gradients"),
-    (lambda g, d, o, z: update(o, softplus(-d(in_eval(g, z))).mean()), "generator_in_eval", "evaluation mode"),
     (lambda g, d, o, z: update(o, -softplus(-d(in_eval(g, z))).mean()), "generator_in_eval", "The other: Your G"),
     (lambda g, d, o, z: g_with_labels(g, d, o, torch.randn_like(z)), "noise", "new noise"),
     (lambda g, d, o, z: 2 * g_with_labels(g, d, o, z), "returned", "number you return"),
-    (lambda g, d, o, z: g_with_labels(g, d, o, z) and None, "none", "`return`"),
     (lambda g, d, o, z: (g_with_labels(g, d, o, z), 1.0), "type", "a `tuple`"),
     (g_from(lambda a: softplus(-a)), "no_mean", "one number an image"),
-    (g_from(lambda a: -a.log().mean()), "nan", "negative number"),
-    (g_from(lambda a: (a / 0).mean()), "nan", "division by 0"),
-    (g_from(lambda a: (1 - a.sigmoid()).log().mean()), "saturating", "saturating (minimax) loss"),
-    (g_from(lambda a: bce(a, ones(a), reduction="sum")), "sum", "Take the mean"),
-    (g_from(lambda a: bce(a, zeros(a)) / 2), "helps_discriminator", "The other: The direction is right"),
     (g_from(lambda a: -(1 - (-a).sigmoid()).log().mean()), "tails", "log 0"),
+    (g_from(lambda a: -a.sigmoid().log().mean()), "tails", "log 0"),
+    (lambda g, d, o, z: update(o, sum(softplus(-d(g(row[None]))).mean() for row in z)), "row_by_row", "as it comes"),
     (g_from(lambda a: F.binary_cross_entropy(a, ones(a))), "logits", "given logits"),
-    (g_from(lambda a: 5 * bce(a, ones(a))), "scale", "5 times"),
-    (g_from(lambda a: (a**2).mean()), "least_squares", "called fake"),
     (g_from(lambda a: (a**4).mean()), "update", "cosine"),
 ]  # fmt: skip
 
@@ -420,9 +373,9 @@ def test_the_solutions_in_the_notebook_pass():
 
 
 def test_the_tails_are_reached_in_both_precisions(dtype):
-    """Sure enough for a sigmoid to round to 0 and 1 in float64 too, not so sure that a float32 logarithm overflows."""
+    """Sure enough for a sigmoid to round to 0 and 1 in float64 too, and for a float32 exponential to overflow."""
     for case in checks.D_STEP.cases():
         sure = checks._sure(case)
         logits = torch.cat([sure.discriminator(sure.generator(sure.z)), sure.discriminator(sure.real)])
-        assert -47 < logits.min() < -45 and 45 < logits.max() < 47
+        assert -121 < logits.min() < -119 and 119 < logits.max() < 121
         assert 1 - logits.max().sigmoid() == 0
