@@ -283,11 +283,11 @@ OTHER_VALUES = [
         lambda c: _kl(c.p, c.q), lambda c: _kl(c.p, c.q) - LOG_4, lambda c: 2 * _kl(c.p, c.q) - LOG_4,
         lambda c: _kl(c.q, c.p), lambda c: _kl(c.q, c.p) - LOG_4, lambda c: _kl(c.p, c.q) + _kl(c.q, c.p),
         lambda c: _kl(c.p, c.q) + _kl(c.q, c.p) - LOG_4, lambda c: (_kl(c.p, c.q) + _kl(c.q, c.p)) / 2 - LOG_4),
-    Row("log_of_mean", lambda c: (c.p**2 / (c.p + c.q)).sum().log() + (c.q**2 / (c.p + c.q)).sum().log(), "You take the "
-        "logarithm of an average, where V has the average of a logarithm. The first is larger (Jensen): take the "
-        "logarithm at each outcome."),
-    Row("no_log", lambda c: ((c.p**2 + c.q**2) / (c.p + c.q)).sum(), "You average the probabilities that D gives to the "
-        "right answer. V averages their logarithms."),
+    Row("log_of_mean", lambda c: (c.p**2 / (c.p + c.q)).sum().log() + (c.q**2 / (c.p + c.q)).sum().log(),
+        "You take the logarithm of an average, where V has the average of a logarithm. The first is larger (Jensen): "
+        "take the logarithm at each outcome."),
+    Row("no_log", lambda c: ((c.p**2 + c.q**2) / (c.p + c.q)).sum(), "You average the probabilities that D gives to "
+        "the right answer. V averages their logarithms."),
     Row("fixed_half", lambda c: torch.tensor(-LOG_4), "That is −log 4 whatever p and q are: V with a D that always "
         "says ½. The best D says more where p and q differ."),
 ]
