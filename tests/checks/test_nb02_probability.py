@@ -53,7 +53,7 @@ KL_RIGHT = [
     theory.discrete_kl, kl_with_a_mask, kl_with_where, kl_in_plain_python, Divergence(),
     functools.partial(lambda base, p, q: kl_with_where(p, q) / math.log(base), math.e),
     lambda p, q: -(p[p > 0] * q[p > 0].log()).sum() - entropy(p),
-    lambda p, q: np.where((p > 0).numpy(), p.numpy() * np.log((p / q).numpy(), where=(p > 0).numpy()), 0.0).sum(),
+    lambda p, q: np.where((p > 0).numpy(), p.numpy() * np.log((p / q).numpy().clip(1e-30)), 0.0).sum(),
     lambda p, q: kl_with_where(p.double(), q.double()).to(torch.float32),
     lambda p, q: (lambda i: kl_with_where(p[i], q[i]))(torch.randperm(len(p))),
     lambda p, q: kl_divergence(Categorical(p), Categorical(q)),
