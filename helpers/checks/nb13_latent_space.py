@@ -27,7 +27,7 @@ UNITS = [
     (1.0, 0.0, 0.08), (0.25, 0.0, 0.6), (0.04, 1.0, 0.9), (0.0196, 0.0, 0.03), (0.0025, 0.0, 1.0), (0.0025, 0.7, 1.0),
     (1e-6, 2.0, 1.0), (4e-4, 0.0, 0.05), (1.7e-4, 0.0, 0.5), (6.4e-5, 0.0, 0.3), (1e-6, 0.05, 1.0), (1e-6, 0.0, 0.02),
     (4e-6, 0.3, 1.3), (0.006, 0.0, 0.5), (0.009, 0.4, 0.7), (0.0097, 0.0, 0.4), (0.0103, 0.0, 0.5), (0.0112, -0.3, 0.9),
-    (0.014, 0.0, 0.2),
+    (0.014, 0.0, 0.2), (0.0097, 0.0, 0.6), (1e-7, 0.0, 1.0),
 ]  # fmt: skip
 QUIET = [UNITS[n] for n in (7, 8, 9, 11, 13, 15, 15, 16, 16, 16, 18)]  # their variance in one is below 0.01
 
@@ -40,12 +40,13 @@ def _unit_cases() -> list[Case]:
         units = (UNITS, QUIET)[len(cases)] if len(cases) < 2 else units
         variances, means, sigmas = torch.tensor(units).T
         wave = torch.randn(rows, len(units))
+        wave[:, ::3] = wave[:, ::3].exp()  # skewed, so that the median is far from the mean
+        wave = (wave - wave.mean(0)) / wave.std(0)
         wave[0] = 6 / (1 - 36 / rows) ** 0.5  # one image lies 6 deviations away
         wave = (wave - wave.mean(0)) / wave.std(0)
-        trembling = torch.tensor([3.0, 0.6, 0.1]).repeat(len(units))[: len(units)] * (
-            torch.rand_like(wave) - 0.5
-        )
-        cases.append(Case(mu=wave * variances.sqrt() + means, log_var=2 * sigmas.log() + trembling))
+        size = torch.tensor([3.0, 0.6, 0.1]).repeat(len(units))[: len(units)]
+        log_var = 2 * sigmas.log() + size * (torch.rand_like(wave) - 0.5)
+        cases.append(Case(mu=wave * variances.sqrt() + means, log_var=log_var))
     return cases
 
 
@@ -53,8 +54,6 @@ LAYOUTS = [
     Row("right", lambda c: (c.mu, c.log_var), ok=True),
     Row("over_units", lambda c: (c.mu.T, c.log_var.T),
         "The variance was taken over the units, and images were counted. Which dimension holds the images?"),
-    Row("all_at_once", lambda c: (c.mu.reshape(-1, 1), c.log_var.reshape(-1, 1)),
-        "You took one variance of all numbers together. Each unit needs its own."),
 ]  # fmt: skip
 STATISTICS = [
     Row("right", lambda mu, lv: mu.var(0), ok=True),
@@ -73,13 +72,8 @@ STATISTICS = [
         "way for all images."),
     Row("mean", lambda mu, lv: mu.mean(0).abs(),
         "You look at how far the mean of μ is from 0. What matters is how much μ changes from image to image."),
-    Row("mean", lambda mu, lv: mu.mean(0).square(),
-        "You look at the squared mean of μ over the images. What matters is how much μ changes between them."),
     Row("any_image", lambda mu, lv: mu.abs().amax(0),
         "One image with a large enough μ makes a unit active in yours. A variance over all images is wanted."),
-    Row("any_image", lambda mu, lv: (mu - mu.mean(0)).square().amax(0),
-        "One image whose squared deviation is large enough makes a unit active in yours. A variance is the mean of "
-        "these squares over all images."),
     Row("divided", lambda mu, lv: mu.var(0) / lv.exp().mean(0),
         "You divide by σ². The criterion is the variance of the means alone."),
     Row("sum_of_squares", lambda mu, lv: (mu - mu.mean(0)).square().sum(0),
@@ -89,9 +83,6 @@ THRESHOLDS = [
     Row("right", lambda s: s > 0.01, ok=True),
     Row("threshold", lambda s: s > 0.1, "The threshold is too high: it is 0.01."),
     Row("threshold", lambda s: s > 0.001, "The threshold is too low: it is 0.01."),
-    Row("threshold", lambda s: s > 0,
-        "Every unit is active in yours, as if any variance above 0 were enough. The encoder of a dead unit trembles a "
-        "little, so the threshold is 0.01."),
 ]  # fmt: skip
 COUNTS = [
     Row("right", lambda active: active.double().sum(), ok=True),
@@ -101,8 +92,20 @@ COUNTS = [
 ]  # fmt: skip
 
 
+def _never_above_one(trial: Trial) -> Mistake | None:
+    """Whether the answer is 0 or 1, as a yes or no is, for any number of units."""
+    most = max(float(seen["value"]) for seen in trial.seen)
+    if most not in (0, 1) or any(float(seen["value"]) not in (0, 1) for seen in trial.seen):
+        return None
+    return Mistake(
+        "count",
+        f"Your number is {'never above 1' if most else 'always 0'}, though several units are active here. Print what "
+        "you compare with the threshold, and what comes of it: one yes or no for each unit?",
+    )
+
+
 def _other_threshold(trial: Trial) -> Mistake | None:
-    """Whether the answer is right for one threshold of another size."""
+    """Whether the answer counts as many units as another threshold would."""
     low, high = 0.0, math.inf
     for case, seen in zip(trial.cases, trial.seen, strict=True):
         ends = [math.inf, *sorted(case.mu.var(0).tolist(), reverse=True), 0.0]
@@ -110,12 +113,12 @@ def _other_threshold(trial: Trial) -> Mistake | None:
         if count not in range(len(ends) - 1):
             return None
         low, high = max(low, ends[int(count) + 1]), min(high, ends[int(count)])
-    if not low < high < math.inf:
+    if not 0 < low < high < math.inf:
         return None
     return Mistake(
         "threshold",
-        f"You count the units whose variance is above a number between {told(low)} and {told(high)}. The threshold is "
-        "0.01, and it is one for the variance, not for the standard deviation.",
+        f"You count as many units as have a variance above about {told((low * high) ** 0.5, 2)}. So the threshold is "
+        "not 0.01, or what you compare with it is not the variance of the means.",
     )
 
 
@@ -128,6 +131,13 @@ def _wrong_count(trial: Trial) -> Mistake:
     )
 
 
+def _unit_hints(c: Case) -> dict[tuple, str]:
+    d = c.mu.shape[1]
+    shapes = [(n, *one) for n in range(d) for one in ((), (1,))]
+    chosen = dict.fromkeys(shapes, "These look like the indices of units. Their number is wanted.")
+    return {**chosen, (d,): "That is one for each unit. How does a row of yes and no become a count?"}
+
+
 ACTIVE_UNITS = Task(
     usage="my_active_units(mu, log_var)",
     cases=_unit_cases,
@@ -136,13 +146,11 @@ ACTIVE_UNITS = Task(
     ways=(
         Row("narrow", lambda c: (c.log_var.exp().mean(0) < 0.99).double().sum(),
             "You count the units whose σ² is below 1. A narrow q(z|x) that is the same for all images says nothing."),
+        Row("threshold", lambda c: torch.tensor(float(c.mu.shape[1])),
+            "Every unit is active in yours. The encoder of a dead unit trembles a little, so the threshold is 0.01."),
     ),
-    observe=Observe(
-        Wanted("()", lambda c: (), lambda c: {
-            (c.mu.shape[1],): "That is one for each unit. How does a row of yes and no become a count?",
-        }, what="one number"),
-    ),
-    fallbacks=(_other_threshold,),
+    observe=Observe(Wanted("()", lambda c: (), _unit_hints, what="one number")),
+    fallbacks=(_never_above_one, _other_threshold),
     witness=_wrong_count,
     probes=(in_any_order("images", {"mu": 0, "log_var": 0}), other_dtype()),
     praise="A unit counts if its mean moves from image to image; its own noise says nothing.",
@@ -220,7 +228,6 @@ FLOORS = [
         "A dimension below the floor counts 0 in yours. What should it cost at least?"),
     Row("added", lambda k, floor: k + floor,
         "You add the floor to every KL, which changes no gradient. Below the floor, the floor takes the KL's place."),
-    Row("weight", lambda k, floor: floor * k, "You multiply by the floor. It is no weight, but a least price."),
     Row("pulled", lambda k, floor: k + (k.clamp(min=floor) - k).detach(),
         "The gradient still pulls at dimensions below the floor. Did the floor change numbers where backward does not "
         "look, with a `.data`, a `no_grad` or a `detach`?"),
@@ -229,20 +236,23 @@ FLOORS = [
         "`.item()` or a new `torch.tensor` on the way?"),
 ]  # fmt: skip
 ENDS = [
-    Row("right", lambda v: v, ok=True),
-    Row("negated", lambda v: -v, "The sign is turned. What is wanted is the price itself, which a loss adds."),
+    Row("right", lambda v, images: v, ok=True),
+    Row("batch_twice", lambda v, images: v / images,
+        "You divide by the number of images once too often: the mean over the batch has done so already."),
+    Row("negated", lambda v, images: -v, "The sign is turned. What is wanted is the price itself, which a loss adds."),
 ]  # fmt: skip
 
 
 def _free_bits(c: Case, inputs, term, factor, batch, units, order, above, end) -> Tensor:
-    return end(order(factor(term(*inputs(c))), batch, units, above, c.floor))
+    return end(order(factor(term(*inputs(c))), batch, units, above, c.floor), len(c.mu))
 
 
 def _floor_case(batch: int, floor: float, *dimensions: tuple) -> Case:
-    """Of each dimension the KL as a share of the floor, or None, the mean of μ, and how large log σ² is."""
+    """Of each dimension the KL as a share of the floor, or 0, the mean of μ, and how large log σ² is."""
     share, mean, size = torch.tensor(dimensions).T
     log_var = size * (0.8 + 0.4 * torch.rand(batch, len(size)))
     log_var[1::2] *= -1
+    log_var[:, -1] = -log_var[:, -1].abs()
     mu = mean + 0.5 * torch.randn(batch, len(size))
     left = share * floor - gaussian_kl(torch.zeros(1), log_var).mean(0)
     exact = mu * (2 * left / mu.square().mean(0)).sqrt()
@@ -268,11 +278,8 @@ class _FreeBitsSeen(Observe):
         return seen
 
 
-SCALED = scaled(
-    "Your number",
-    lambda c: {"B": len(c.mu), "d": c.mu.shape[1]},
-    ("value", "gradient at mu", "gradient at log_var"),
-)
+GRADIENTS = "gradient at mu", "gradient at log_var"
+SCALED = scaled("Your number", lambda c: {"d": c.mu.shape[1]}, ("value", *GRADIENTS))
 
 
 def _scaled(trial: Trial) -> Mistake | None:
@@ -292,9 +299,9 @@ def _three_lines(trial: Trial) -> Mistake:
 FREE_BITS = Task(
     usage="my_free_bits(mu, log_var, floor)",
     cases=lambda: [
-        _floor_case(6, 0.3, (0.985, 0.0, 0.3), (1.015, 0.2, 0.4), (0.0, 0.0, 1.8), (0.0, -2.2, 0.9)),
+        _floor_case(6, 0.3, (0.985, 0.0, 0.3), (1.015, 0.2, 0.4), (0.0, 0.0, 1.8), (0.0, -0.9, 4.6)),
         _floor_case(3, 0.8, (0.05, 0.0, 0.2), (0.1, 0.3, 0.1), (0.94, 0.0, 0.9), (1.06, 0.2, 0.4), (0.0, 0.1, 1.9),
-                    (0.0, 1.5, 0.6), (0.97, -0.4, 0.7)),
+                    (0.0, 3.4, 0.6), (0.97, -0.4, 0.7)),
         _floor_case(5, 2.5, (0.4, 0.2, 0.9), (0.5, -0.6, 1.2)),
     ],
     tables=(INPUTS, TERMS, FACTORS, BATCHES, SUMS, ORDERS, FLOORS, ENDS),
@@ -302,11 +309,8 @@ FREE_BITS = Task(
     observe=_FreeBitsSeen(
         Wanted("()", lambda c: (), lambda c: {
             (c.mu.shape[1],): "The dimensions still have to be summed.",
-            (c.mu.shape[0],): "One number for the whole batch is wanted: the floor is for the batch's mean.",
-        }),
-        at=("mu", "log_var"),
-        read=floats,
-    ),
+            (c.mu.shape[0],): "One number for the whole batch is wanted: the floor is for the batch's mean."}),
+        at=("mu", "log_var"), read=floats),
     fallbacks=(_scaled,),
     witness=_three_lines,
     probes=(in_any_order("images", {"mu": 0, "log_var": 0}), other_dtype()),
@@ -341,14 +345,10 @@ def _lerp(a: Tensor, b: Tensor, t: float) -> Tensor:
 
 
 def _slerp_cases() -> list[Case]:
-    """Unequal lengths, sharp and blunt angles; the angle is never a right one, nor any length one."""
+    """Unequal lengths, sharp and blunt angles, none with a negative sine in degrees; no right angle, no length one."""
     cases = []
-    for latent, t, mix, length in (
-        (5, 0.3, 0.4, 0.9),
-        (8, 0.75, -0.7, 0.6),
-        (3, 0.5, 0.8, 0.9),
-        (6, 0.1, -0.2, 0.7),
-    ):
+    chosen = (5, 0.3, 0.432, 0.9), (12, 0.75, -0.7, 0.6), (3, 0.5, 0.774, 0.9), (6, 0.1, -0.2, 0.7)
+    for latent, t, mix, length in chosen:
         a, other = _unit(torch.randn(latent)), torch.randn(latent)
         b = mix * a + (1 - mix**2) ** 0.5 * _unit(other - (other @ a) * a)
         cases.append(Case(a=length * a, b=1.2 * length * b, t=t))
@@ -363,8 +363,6 @@ COSINES = [
     Row("right", _cosine, ok=True),
     Row("not_normalised", lambda a, b: a @ b,
         "The angle comes from a @ b without the lengths. The cosine is the product divided by both."),
-    Row("not_normalised", lambda a, b: a @ b / (a @ a),
-        "The product is divided by one length squared. The cosine is divided by both lengths."),
     Row("acute", lambda a, b: _cosine(a, b).clamp(min=0),
         "Your angle is never more than a right one. The cosine of an obtuse angle is negative, and should stay so."),
     Row("acute", lambda a, b: _cosine(a, b).abs(),
@@ -376,21 +374,22 @@ def _angle(cosine: Tensor) -> Tensor:
     return cosine.clamp(-1, 1).acos()
 
 
-ANGLES = [
+COSINE = "The cosine is used as if it were the angle."
+ARCSINE = "Your angle is an arcsine. Which function belongs to a cosine?"
+ANGLES = [  # a negative one and its size: with `if sin Ω < …` the first gives the straight line
     Row("right", _angle, ok=True),
-    Row("no_arccos", lambda cosine: cosine, "The cosine is used as if it were the angle."),
-    Row("arcsine", lambda cosine: cosine.clamp(-1, 1).asin(),
-        "Your angle is an arcsine. Which function belongs to a cosine?"),
+    Row("no_arccos", lambda cosine: cosine, COSINE),
+    Row("no_arccos", lambda cosine: cosine.abs(), COSINE),
+    Row("arcsine", lambda cosine: cosine.clamp(-1, 1).asin(), ARCSINE),
+    Row("arcsine", lambda cosine: cosine.clamp(-1, 1).asin().abs(), ARCSINE),
     Row("degrees", lambda cosine: torch.rad2deg(_angle(cosine)),
         "The angle is in degrees, and `sin` wants radians, as `acos` returns them."),
     Row("half_angle", lambda cosine: _angle(cosine) / 2, "Your angle is half of the one between the codes."),
-    Row("supplement", lambda cosine: torch.pi - _angle(cosine),
-        "Your angle is that between one code and the opposite of the other."),
 ]  # fmt: skip
 
 
 def _sines(t: float, turn: Tensor) -> tuple:
-    if turn.sin().abs() < 1e-4:
+    if turn.sin() < 1e-4:
         return 1 - t, t
     return ((1 - t) * turn).sin() / turn.sin(), (t * turn).sin() / turn.sin()
 
@@ -403,8 +402,6 @@ WEIGHTS = [
         "You divide by the angle. It is divided by its sine."),
     Row("cosines", lambda t, turn: ((t * turn).cos(), (t * turn).sin()),
         "A cosine and a sine would be right for codes at a right angle. The weights for any angle are both sines."),
-    Row("squares", lambda t, turn: (math.cos(t * math.pi / 2) ** 2, math.sin(t * math.pi / 2) ** 2),
-        "Your weights do not depend on the angle between the codes."),
     Row("right_angle", lambda t, turn: (math.cos(t * math.pi / 2), math.sin(t * math.pi / 2)),
         "You take the angle to be a right one, whatever the codes are."),
     Row("first_weight", lambda t, turn: (_sines(t, turn)[1],) * 2,
@@ -413,7 +410,6 @@ WEIGHTS = [
         "The weights of a path on the sphere do not add up to 1."),
 ]  # fmt: skip
 LOST = "The lengths of the codes are lost"
-UNEVEN = "That goes through the right directions at an uneven speed."
 PATHS = [
     Row("right", lambda a, b, t, u, v: u * a + v * b, ok=True),
     Row("straight", lambda a, b, t, u, v: _lerp(a, b, t),
@@ -427,11 +423,9 @@ PATHS = [
     Row("norm_apart", lambda a, b, t, u, v: (u * _unit(a) + v * _unit(b)) * a.norm(),
         "All your points have the length of the first code. In the formula a and b keep their lengths."),
     Row("normalised_line", lambda a, b, t, u, v: _unit(_lerp(a, b, t)) * _lerp(a.norm(), b.norm(), t),
-        f"You stretch the straight line back to the sphere. {UNEVEN}"),
+        "You stretch the straight line back to the sphere: the right directions at an uneven speed."),
     Row("normalised_line", lambda a, b, t, u, v: _unit(_lerp(a, b, t)),
         "You bring the straight line to length 1: the lengths are lost, and the speed is uneven."),
-    Row("normalised_line", lambda a, b, t, u, v: _unit(_lerp(_unit(a), _unit(b), t)) * _lerp(a.norm(), b.norm(), t),
-        f"You stretch a straight line between codes of length 1 back to the sphere. {UNEVEN}"),
 ]  # fmt: skip
 
 
@@ -454,9 +448,7 @@ def _point(trial: Trial, a: Tensor, b: Tensor, t: float) -> Tensor:
     value = trial.ask(Case(a=a, b=b, t=t))["value"]
     if value.shape != a.shape:
         raise Mistake(
-            "parallel_value",
-            "For codes that point the same way or opposite ways your function returns no tensor of shape (d,). There "
-            "it should be the straight line between them.",
+            "parallel_value", "Your function returns no tensor of shape (d,) for codes on one line."
         )
     return value.float()
 
@@ -465,18 +457,13 @@ def _near(one: Tensor, other: Tensor) -> bool:
     return torch.allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
-ZERO_BY_ZERO = (
-    "parallel",
-    "The formula is right, but where both codes point the same way it divides 0 by 0. Which point is wanted there?",
-)
+ZERO_BY_ZERO = "Where both codes point the same way the formula divides 0 by 0. Which point is wanted there?"
 ROUNDING = (
-    "rounding",
-    "The formula is right, but for some codes that point the same way your point is not finite. Rounding makes their "
-    "cosine 1.0000001, and no angle has that cosine.",
+    "For some codes that point the same way your point is not finite. Rounding makes their cosine 1.0000001, and no "
+    "angle has that cosine."
 )
 NOT_STRAIGHT = (
-    "parallel_value",
-    "The path is right but for codes that point the same way. There it should be the straight line between them.",
+    "The path is wrong for codes that point the same way, or nearly so. There it is the straight line."
 )
 
 
@@ -486,9 +473,10 @@ def _same_way(trial: Trial) -> list:
         a = torch.tensor(code).float()
         value = _point(trial, a, length * a, 0.25)
         if not value.isfinite().all():
-            raise Mistake(*(ZERO_BY_ZERO if (code, length) in EXACT else ROUNDING))
+            zero = (code, length) in EXACT
+            raise Mistake("parallel", ZERO_BY_ZERO) if zero else Mistake("rounding", ROUNDING)
         if not _near(value, _lerp(a, length * a, 0.25)):
-            raise Mistake(*NOT_STRAIGHT)
+            raise Mistake("parallel_value", NOT_STRAIGHT)
     return []
 
 
@@ -544,11 +532,12 @@ def _nearly(turn: float, near: float) -> Callable[[Trial], list]:
 
 def _angle_first(trial: Trial) -> Mistake:
     case, seen = _worst(trial)
-    return Mistake(
-        "value",
-        f"Between codes of length {case.a.norm():.3g} and {case.b.norm():.3g}, at t = {case.t:g}, your point has the "
-        f"length {told(seen.norm())}, and it is not on the path. Print the angle first: it should lie between 0 and π.",
+    lengths = case.a.norm(), case.b.norm(), case.t, seen.norm(), trial.ours(case)["value"].norm()
+    text = (
+        "Between codes of length {} and {}, at t = {}, your point has the length {}, and the right one {}. Print the "
+        "angle first: it should lie between 0 and π."
     )
+    return Mistake("value", text.format(*(told(each, 4) for each in lengths)))
 
 
 SLERP = Task(
@@ -556,13 +545,8 @@ SLERP = Task(
     cases=_slerp_cases,
     tables=(CODES, COSINES, ANGLES, WEIGHTS, PATHS),
     compose=_slerp,
-    observe=Observe(
-        Wanted("(d,)", lambda c: c.a.shape, lambda c: dict.fromkeys(
-            [(), (1,)], "That is one number. The path goes through points of the latent space."
-        )),
-        read=floats,
-    ),
-    fallbacks=(scaled("Your point", lambda c: {"d": len(c.a)}),),
+    observe=Observe(Wanted("(d,)", lambda c: c.a.shape, lambda c: dict.fromkeys(
+        [(), (1,)], "That is one number. The path goes through points of the latent space.")), read=floats),
     witness=_angle_first,
     probes=(_same_way, _opposite_ways, _nearly(0.08, 2e-4), _nearly(math.pi - 0.08, 2e-2), other_dtype()),
     praise="Even steps of t are even steps of the angle, and the ends are the codes themselves.",
