@@ -155,7 +155,7 @@ def _probes(zeros: list, *further: Callable) -> tuple:
 
 def _unknown(name: str, symmetric: bool) -> Callable:
     """A fallback that looks where p = q, at another order, at p and q exchanged, for a factor and a constant."""
-    exact = Close(1e-4, 1e-6)  # a mixture of 45 % and 55 % makes 1.009 JS of one pair and 1.008 JS of another
+    exact = Close(1e-5, 1e-6)  # a mixture of 45 % and 55 % makes 1.009 JS of one pair and 1.008 JS of another
 
     def fallback(trial: Trial) -> Mistake | None:
         mine, best = ([float(seen["value"]) for seen in each] for each in (trial.seen, next(trial.rights())))

@@ -293,8 +293,8 @@ OTHER_VALUES = [
 ]
 V_ORDER = ("Your V changes when the outcomes are listed in another order. An expectation only knows how probable each "
     "outcome is, not which one comes first.")
-AFFINE = ("Your V is {} · JS {} {}. The JS divergence is there, but a factor or the constant is not what it should be: "
-    "what is V where p = q, and what where they share no outcome?")
+AFFINE = ("Your V is {} · JS {} {}. A factor or the constant is not what it should be, or a number is added inside a "
+    "logarithm: what is V where p = q, and what where they share no outcome?")
 V_BY_HAND = ("At p = q your V {}. At p = (0.9, 0.1), q = (0.5, 0.5) it is {}, and should be {}: take that one by hand, "
     "D at each outcome first.")
 ZERO_LOG_ZERO = ("Your formula is right, but where an outcome has probability 0 it gives no number: 0 log 0. What "
@@ -340,7 +340,7 @@ def _of_js(trial: Trial) -> Mistake | None:
     # 45 % and 55 % in the mixture make no multiple of JS, though nearly
     if alike(mine, slope * js + mine[2], Close(1e-5, 1e-5)):
         sign = "−" if mine[2] < 0 else "+"
-        return Mistake("affine", AFFINE.format(told(slope), sign, told(mine[2].abs())))
+        return Mistake("affine", AFFINE.format(told(slope, 4), sign, told(mine[2].abs(), 4)))
     return None
 
 

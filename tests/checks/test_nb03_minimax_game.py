@@ -228,7 +228,7 @@ V_WRONG = [
         "dtype", "other numbers"),
     (v_from(lambda p, q, d: p * d.log() + q * (1 - d).log()), "shape", "one number an outcome"),
     (v_from(lambda p, q, d: ((p * d.log()).sum(), (q * (1 - d).log()).sum())), "shape", "two terms"),
-    (lambda p, q: 3 * js(p, q) - math.log(4), "affine", "3 · JS − 1.39"),
+    (lambda p, q: 3 * js(p, q) - math.log(4), "affine", "3 · JS − 1.386"),
     (lambda p, q: math.log(4) * v_with_xlogy(p, q), "scale", "1.39 times"),
     (lambda p, q: kl(p, 0.45 * p + 0.55 * q) + kl(q, 0.45 * p + 0.55 * q) - math.log(4), "value", "by hand"),
     (lambda p, q: 2 * entropy((p + q) / 2) - (entropy(p) + entropy(q)) / 2 - math.log(4), "entropies", "balance"),
