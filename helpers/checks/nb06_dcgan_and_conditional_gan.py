@@ -1,4 +1,4 @@
-"""Checks of notebook 06: a label as planes beside an image, and the moving average (EMA) of a generator's weights."""
+"""Checks of notebook 06: a label as channels beside an image, and the moving average of a generator's weights."""
 
 import copy
 from collections.abc import Callable
@@ -11,39 +11,39 @@ from torch.nn.functional import one_hot
 from helpers.feedback import Case, Close, Feedback, Mistake, Observe, Row, Task, Trial, Wanted, diagnose
 from helpers.feedback.observe import Seen, alike
 
-# A label beside an image: which class, which number a plane has, where the planes stand
+# A label beside an image: which class, which number its channels have, where they stand
 
 
 LABELS = [
     Row("right", lambda y, k: y, ok=True),
     Row("first_label", lambda y, k: y[:1].expand(len(y)),
-        "All images got the planes of the first label. Each has its own."),
-    Row("shifted", lambda y, k: (y + 1) % k, "The one stands a plane too late: classes are counted from 0."),
-    Row("shifted", lambda y, k: (y - 1) % k, "The one stands a plane too early: classes are counted from 0."),
+        "All images got the channels of the first label. Each has its own."),
+    Row("shifted", lambda y, k: (y + 1) % k, "The ones stand a channel too late: classes are counted from 0."),
+    Row("shifted", lambda y, k: (y - 1) % k, "The ones stand a channel too early: classes are counted from 0."),
     Row("reversed", lambda y, k: k - 1 - y,
-        "Your planes count the classes from the end: class 0 belongs to the first plane."),
+        "Your channels count the classes from the end: class 0 belongs to the first of them."),
 ]  # fmt: skip
-NO_ORDER = "The label{} fills the planes, so a 6 is twice a 3. Classes have no order: which plane is 1?"
-MARKS = [  # (B, classes): the number that fills each plane
+NO_ORDER = "The label{} fills the channels, so a 6 is twice a 3. Classes have no order: which channel is 1?"
+MARKS = [  # (B, classes): the number that fills each channel
     Row("right", lambda y, k, x: one_hot(y, k), ok=True),
-    Row("inverted", lambda y, k, x: 1 - one_hot(y, k), "Ones and zeros have changed places in the planes."),
-    Row("signs", lambda y, k, x: 2 * one_hot(y, k) - 1, "Your planes hold −1 and 1. One-hot means 0 and 1."),
+    Row("inverted", lambda y, k, x: 1 - one_hot(y, k), "Ones and zeros have changed places in the channels."),
+    Row("signs", lambda y, k, x: 2 * one_hot(y, k) - 1, "The channels of the label hold −1 and 1. One-hot is 0 and 1."),
     Row("number", lambda y, k, x: y[:, None].expand(-1, k), NO_ORDER.format("itself")),
     Row("number", lambda y, k, x: y[:, None].expand(-1, k) / k, NO_ORDER.format(", divided by the number of classes,")),
     Row("staircase", lambda y, k, x: one_hot(y, k).flip(1).cumsum(1).flip(1),
-        "All planes up to that of the label are 1. One-hot means one."),
+        "All channels up to that of the label are 1. One-hot means one."),
     Row("wrong_axis", lambda y, k, x: one_hot(y, k).T.reshape(len(y), k),
         "The labels have been mixed among the images: a table of images and classes was read along the wrong axis."),
     Row("weighted", lambda y, k, x: one_hot(y, k) * y[:, None],
-        "The right plane holds the label itself, so class 0 has no plane at all. One-hot means a 1."),
-    Row("empty", lambda y, k, x: 0 * one_hot(y, k), "All planes are 0: the label does not arrive."),
+        "The right channel holds the label itself, so class 0 has none at all. One-hot means a 1."),
+    Row("empty", lambda y, k, x: 0 * one_hot(y, k), "All new channels are 0: the label does not arrive."),
     Row("normalised", lambda y, k, x: one_hot(y, k) / x[0, 0].numel(),
-        "The one is spread over the pixels of its plane; each pixel should be 1."),
+        "The one is spread over the pixels of its channel; each pixel should be 1."),
 ]  # fmt: skip
 ORDERS = [
-    Row("right", lambda x, planes: torch.cat([x, planes], 1), ok=True),
-    Row("planes_first", lambda x, planes: torch.cat([planes, x], 1),
-        "The planes stand before the image; asked for is the image first."),
+    Row("right", lambda x, new: torch.cat([x, new], 1), ok=True),
+    Row("planes_first", lambda x, new: torch.cat([new, x], 1),
+        "The new channels stand before those of the image; asked for is the image first."),
 ]  # fmt: skip
 
 
@@ -52,63 +52,60 @@ def _beside(c: Case, label: Callable, mark: Callable, order: Callable) -> Tensor
     return order(c.images, marks[:, :, None, None].expand(-1, -1, *c.images.shape[2:]))
 
 
-def _image_hints(c: Case) -> dict[tuple, str]:
+class _Hints(dict):
+    """Hints on shapes; on one that is not foreseen, a question."""
+
+    def get(self, shape: tuple, default: str = "") -> str:
+        return super().get(
+            shape, "Which dimension is too long or too short? Print the shapes of what you join."
+        )
+
+
+def _image_hints(c: Case) -> _Hints:
     (b, channels, h, w), k, seen = c.images.shape, c.classes, int(c.labels.max()) + 1
-    return {
-        (b, channels + 1, h, w): "There is one plane for the label; each class needs its own.",
-        (b, k, h, w): "The image is missing, or the planes were added to it.",
+    return _Hints({
+        (b, channels + 1, h, w): "There is one channel for the label; each class needs its own.",
+        (b, k, h, w): "The image is missing, or the new channels were added to it.",
         (b, 1 + k, h, w): "Only one channel of the image is left; images may have several.",
-        (
-            2 * b,
-            channels,
-            h,
-            w,
-        ): "The planes became more images. Along which dimension are channels?",
-        (b, channels, h, w): "The planes were added to the image; they should stand beside it.",
-        (
-            b,
-            channels + seen,
-            h,
-            w,
-        ): "How many planes there are depends on the labels that happen to occur.",
+        (2 * b, channels, h, w): "The new channels became more images. Along which dimension are channels?",
+        (b, channels, h, w): "The new channels are missing, or were added to the image; they should stand beside it.",
+        (b, channels + seen, h, w): "How many channels there are depends on the labels that happen to occur.",
+        (b, channels + k - 1, h, w): "One class has no channel. The classes are 0, 1 and so on: how many are there?",
+        (b, channels + k + 1, h, w): "One channel is too many. The classes are 0, 1 and so on: how many are there?",
         (b, channels + 10, h, w): "Ten classes are written into your code; their number comes in.",
         (b, h, w, channels + k): "PyTorch keeps channels before height and width.",
         (b, channels + k, w, h): "Height and width have changed places.",
-    }
+    })  # fmt: skip
 
 
 def _of_one_type(value: object, case: Case) -> object:
     """The value as it is. Raises `Mistake` where it is a tensor of another type than the images."""
     if isinstance(value, Tensor) and value.dtype != case.images.dtype and not value.is_complex():
         name = str(value.dtype).removeprefix("torch.")
-        raise Mistake(
-            "dtype", f"The result is of type `{name}`, and the images are not: a network refuses to mix."
-        )
+        say = f"The result is of type `{name}`, and the images are not: a network refuses to mix."
+        raise Mistake("dtype", say)
     return value
 
 
 def _which_part(trial: Trial) -> Mistake:
-    """Whether the image is wrong, or the planes, and those within themselves."""
-    sizes = [case.images.shape[1] for case in trial.cases]
-    values = [seen["value"] for seen in trial.seen]
-    if not all(
-        alike(v[:, :n], c.images.double(), Close())
-        for v, n, c in zip(values, sizes, trial.cases, strict=True)
-    ):
-        return Mistake("image", "The first channels should be the image as it came in, and are not.")
-    planes = [value[:, n:] for value, n in zip(values, sizes, strict=True)]
-    if not all(alike(each, each[..., :1, :1].expand_as(each), Close()) for each in planes):
-        return Mistake("uneven", "The image is right. A plane says the same at every pixel, and yours differ from "
-                       "pixel to pixel.")  # fmt: skip
-    return Mistake("planes", "The image is right and the planes are not. For each image one plane should be 1 "
-                   "everywhere, and all others 0.")  # fmt: skip
+    """Whether the image is wrong, or the new channels, and those within themselves."""
+    for seen, case in zip(trial.seen, trial.cases, strict=True):
+        image, new = seen["value"].tensor_split([case.images.shape[1]], 1)
+        if not alike(image, case.images.double(), EXACT):
+            return Mistake("image", "The first channels should be the image as it came in, and are not.")
+        if not alike(new, new[..., :1, :1].expand_as(new), EXACT):
+            return Mistake("uneven", "The image is right. A channel of the label says the same at every pixel, and "
+                           "yours differ from pixel to pixel.")  # fmt: skip
+    return Mistake("planes", "The image is right and the channels of the labels are not. For each image the channel of "
+                   "its own label should be 1 everywhere, and all others 0.")  # fmt: skip
 
 
+EXACT = Close(1e-5, 1e-6)
 CONDITIONAL = Task(
     usage="my_conditional_input(images, labels, classes)",
     cases=lambda: [
+        Case(images=torch.randn(8, 3, 2, 6), labels=torch.tensor([1, 0, 2, 2, 1, 0, 1, 2]), classes=7),  # only 0 … 2
         Case(images=torch.randn(5, 1, 4, 3), labels=torch.tensor([2, 0, 5, 3, 2]), classes=6),
-        Case(images=torch.randn(8, 3, 2, 6), labels=torch.tensor([1, 0, 3, 2, 1, 0, 1, 3]), classes=5),  # no class 4
     ],
     tables=(LABELS, MARKS, ORDERS),
     compose=_beside,
@@ -119,18 +116,18 @@ CONDITIONAL = Task(
     praise="Each image comes with its label, on every pixel.",
     witness=_which_part,
     said=(("Sizes of tensors must match", "sizes",
-           "Planes and images do not fit beside each other. Height and width may differ, and may be any: take them "
-           "from the images, each in its place."),),
+           "The new channels and the images do not fit beside each other. Are their height and width those of the "
+           "images, each in its place, and do you join along the dimension of the channels?"),),
+    close=EXACT,
     seed=6,
 )  # fmt: skip
 
 
 def check_conditional_input(beside: Callable[[Tensor, Tensor, int], Tensor]) -> Feedback:
-    """Say whether `beside(images, labels, classes)` puts `classes` one-hot planes behind the image's channels.
+    """Say whether `beside(images, labels, classes)` puts `classes` one-hot channels behind those of the image.
 
-    (B, C, H, W), (B,), classes to (B, C + classes, H, W): plane y of an image is 1, the others 0. Three channels and
-    sizes that differ make sure that none is confused; images must not change, and a gradient must reach them. Raises
-    nothing.
+    (B, C, H, W), (B,), classes to (B, C + classes, H, W): channel C + y of an image is 1, the other new ones are 0, to
+    1e-5. All sizes differ; images must not change, and a gradient must reach them. Raises nothing.
     """
     return diagnose(CONDITIONAL, beside)
 
@@ -138,6 +135,10 @@ def check_conditional_input(beside: Callable[[Tensor, Tensor, int], Tensor]) -> 
 # The moving average of weights: that of the parameters, and what buffers do
 
 
+UNMOVED = (
+    "The parameters of the average are as they were. A name that is given a new tensor changes nothing in the network: "
+    "write into its parameters (`copy_`, `mul_`, `lerp_`)."
+)
 SHARES = "The two weights should add up to 1, or the average grows."
 BLENDS = [
     Row("right", lambda m, w, d: d * m + (1 - d) * w, ok=True),
@@ -148,6 +149,7 @@ BLENDS = [
     Row("sum", lambda m, w, d: d * m + w, SHARES),
     Row("sum", lambda m, w, d: m + (1 - d) * w, SHARES),
     Row("shrinks", lambda m, w, d: d * m, "The model is missing: your average only shrinks."),
+    Row("unmoved", lambda m, w, d: m, UNMOVED),
     Row("sign", lambda m, w, d: m - (1 - d) * (w - m), "Your average moves away from the model: one sign is turned."),
     Row("squared", lambda m, w, d: d**2 * m + (1 - d**2) * w,
         "Your average forgets twice as fast as asked: is every parameter met once in a call?"),
@@ -163,7 +165,7 @@ BUFFERS = [  # of the average m, of the model b, and the decay
         f"You average the running statistics as well. {COPIED}"),
     Row("averaged_buffers", lambda m, b, d: d * m + (1 - d) * b if b.is_floating_point() else m,
         f"You average the running statistics as well, and keep the counter. {COPIED}"),
-    Row("averaged_buffers", lambda m, b, d: d * m + (1 - d) * b, f"You average all that `state_dict` holds. {COPIED}"),
+    Row("averaged_buffers", lambda m, b, d: d * m + (1 - d) * b, f"You average all numbers, the counter too. {COPIED}"),
     Row("no_counter", lambda m, b, d: b if b.is_floating_point() else m,
         "One buffer is left out: the batch norm counts its batches, and your average keeps an old count."),
     Row("no_statistics", lambda m, b, d: m if b.is_floating_point() else b,
@@ -180,15 +182,14 @@ def _update(c: Case, blend: Callable, buffer: Callable) -> None:
 
 def _state(network: nn.Module) -> Tensor:
     return torch.cat(
-        [each.detach().flatten().double() for each in [*network.parameters(), *network.buffers()]]
+        [each.detach().flatten().double() for each in (*network.parameters(), *network.buffers())]
     )
 
 
 SAID = {
     "model_moved": "The model itself has changed. Only its average should.",
     "nan": "Some numbers of the average are NaN or infinite. Is something divided by 0?",
-    "unmoved": "The average is as it was. Names that are given a new tensor change nothing in the network: write into "
-    "its parameters (`copy_`, `mul_`, `lerp_`).",
+    "unmoved": UNMOVED,
     "graph": "The average has become part of a graph that remembers every earlier model. An average needs no "
     "gradients: write it under `no_grad`.",
     "shared": "Average and model now share a tensor: when the model takes a step, its average moves along. Copy "
@@ -220,9 +221,7 @@ class _Followed:
             still = trains and thawed and torch.equal(model, _state(mine.model))
             with torch.no_grad():
                 for each in tensors:  # the model goes on; its average may not follow by itself
-                    each.copy_(
-                        each + 25 if each.dtype == torch.long else each.roll(1, 0) + (step + each).cos()
-                    )
+                    each += 25 if each.dtype == torch.long else each.roll(1, 0) - each + (step + each).cos()
             for kind, wrong in (
                 ("model_moved", not still),
                 ("nan", not after.isfinite().all()),
@@ -239,9 +238,8 @@ class _Followed:
 
 def _generator(latent: int, hidden: int, out: int, batches: int) -> nn.Sequential:
     """A small generator whose batch norm has met so many batches, and whose every number is its own."""
-    network = nn.Sequential(
-        nn.Linear(latent, hidden), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, out)
-    )
+    layers = nn.Linear(latent, hidden), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, out)
+    network = nn.Sequential(*layers)
     with torch.no_grad():
         for each in network.parameters():
             each.add_(torch.randn_like(each))
@@ -250,7 +248,7 @@ def _generator(latent: int, hidden: int, out: int, batches: int) -> nn.Sequentia
     return network
 
 
-def _average_case(*sizes: int, decay: float) -> Case:
+def _average_case(decay: float, *sizes: int) -> Case:
     average = _generator(*sizes, batches=2).requires_grad_(False)
     return Case(average=average, model=_generator(*sizes, batches=30), decay=decay)
 
@@ -259,10 +257,10 @@ def _counted(trial: Trial) -> Mistake:
     """How many numbers are right where most are wrong."""
     found = []
     for case, seen in zip(trial.cases, trial.seen, strict=True):
-        close = torch.isclose(seen["average"], trial.ours(case)["average"], rtol=1e-4, atol=1e-5).all(0)
-        parts = close.split([n := sum(each.numel() for each in case.average.parameters()), len(close) - n])
+        right = torch.isclose(seen["average"], trial.ours(case)["average"], rtol=1e-5, atol=1e-5).all(0)
+        parts = right.tensor_split([sum(each.numel() for each in case.average.parameters())])
         found.append(
-            (int(close.sum()), case.decay, *(n for each in parts for n in (int(each.sum()), len(each))))
+            (int(right.sum()), case.decay, *(n for each in parts for n in (int(each.sum()), len(each))))
         )
     text = (
         "With a decay of {} your average has {} of {} parameters and {} of {} numbers in buffers right. Is every "
@@ -273,16 +271,18 @@ def _counted(trial: Trial) -> Mistake:
 
 AVERAGE = Task(
     usage="my_update_average(average, model, decay)",
-    cases=lambda: [_average_case(3, 4, 2, decay=0.9), _average_case(2, 5, 3, decay=0.7)],
+    cases=lambda: [_average_case(*sizes) for sizes in ((0.98, 3, 4, 2), (0.35, 4, 3, 5), (0.995, 2, 5, 3))],
     tables=(BLENDS, BUFFERS),
     compose=_update,
     observe=_Followed(),
     praise="The average follows slowly, and the model does not notice.",
-    close=Close(1e-4, 1e-5, each=True),
+    close=Close(1e-5, 1e-5, each=True),
     witness=_counted,
     said=(("a leaf Variable that requires grad", "leaf",
            "Autograd watches a parameter, and so forbids to change it in place. An average needs no gradients: write "
-           "it under `no_grad`."),),
+           "it under `no_grad`."),
+          ("can't be cast", "counter",
+           "A batch norm counts its batches, and a whole number takes no average. What should become of buffers?")),
     nothing=True,
     seed=6,
 )  # fmt: skip
@@ -291,8 +291,8 @@ AVERAGE = Task(
 def check_average_update(update: Callable[[nn.Module, nn.Module, float], object]) -> Feedback:
     """Say whether `update(average, model, decay)` is θ̄ ← decay · θ̄ + (1 − decay) · θ in place, buffers copied.
 
-    It meets three models one after the other, with two decays, and the numbers are compared to 1e-5. The model may not
-    change, and its average may not change with it later. What is returned does not matter. Raises nothing.
+    It meets three models one after the other, with three decays, and the numbers are compared to 1e-5. The model may
+    not change, nor its average with it later. What is returned does not matter. Raises nothing.
     Source: Karras et al. (2018), appendix A.1.
     """
     return diagnose(AVERAGE, update)

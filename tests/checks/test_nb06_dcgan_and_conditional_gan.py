@@ -25,11 +25,6 @@ def by_scatter(x, y, k):
     return torch.cat([x, empty], 1)
 
 
-def one_by_one(x, y, k):
-    planes_of = [[torch.full(x.shape[2:], float(c == label)) for c in range(k)] for label in y.tolist()]
-    return torch.stack([torch.cat([a, torch.stack(b)]) for a, b in zip(x, planes_of, strict=True)])
-
-
 def by_padding(x, y, k):
     pad = nn.functional.pad
     return pad(x, (0, 0, 0, 0, 0, k)) + pad(planes(x, y, k), (0, 0, 0, 0, x.shape[1], 0))
@@ -44,7 +39,6 @@ def adds_in_place(x, y, k):
 INPUTS = [
     beside,
     by_scatter,
-    one_by_one,
     by_padding,
     lambda x, y, k: torch.cat([x, torch.eye(k)[y].view(-1, k, 1, 1) * torch.ones_like(x[:, :1])], 1),
     lambda x, y, k: torch.cat([x, one_hot(y, k).to(x)[..., None, None].repeat(1, 1, *x.shape[2:])], 1),
@@ -52,33 +46,29 @@ INPUTS = [
     lambda x, y, k: torch.cat([x, one_hot(y, k)[:, :, None, None].expand(-1, -1, *x.shape[2:])], 1),
     lambda x, y, k: torch.cat([x, (0 * planes(x, y, k)).scatter(1, y.view(-1, 1, 1, 1).expand_as(x[:, :1]), 1)], 1),
     lambda x, y, k: torch.hstack([x, planes(x, y, k)]),
-    lambda x, y, k: torch.cat([x, torch.broadcast_to(planes(x, y, k), (len(x), k, *x.shape[2:]))], 1),
 ]  # fmt: skip
 WRONG_INPUTS = [
     (lambda x, y, k: torch.cat([x, y.to(x).view(-1, 1, 1, 1).expand_as(x[:, :1])], 1), "shape", "each class"),
     (lambda x, y, k: beside(x, y, 10), "shape", "Ten classes"),
     (lambda x, y, k: beside(x, y, int(y.max()) + 1), "shape", "happen to occur"),
-    (lambda x, y, k: x[:, :1] + planes(x, y, k), "shape", "added"),
+    (lambda x, y, k: x[:, :1] + planes(x, y, k), "shape", "is missing"),
     (lambda x, y, k: beside(x, y, k).movedim(1, -1), "shape", "before height"),
-    (lambda x, y, k: beside(x, y, k).mT, "shape", "Height and width"),
     (lambda x, y, k: beside(x[:, :1], y, k), "shape", "Only one channel"),
-    (lambda x, y, k: torch.cat([x, x]), "shape", "more images"),
-    (lambda x, y, k: beside(x, y.sort().values, k), "planes", "one plane"),
+    (lambda x, y, k: beside(x, y.sort().values, k), "planes", "its own label"),
     (lambda x, y, k: beside(x, y, k) + torch.rand(()), "noise", "new noise"),
-    (lambda x, y, k: torch.cat([x, one_hot(y, k)[..., None, None].expand(-1, -1, 28, 28)], 1), "sizes", "from the"),
+    (lambda x, y, k: torch.cat([x, one_hot(y, k)[..., None, None].expand(-1, -1, 28, 28)], 1), "sizes", "those of"),
     (lambda x, y, k: torch.cat([x, planes(x.mT, y, k)], 1), "sizes", "each in its place"),
     (lambda x, y, k: beside(x, y, k).long(), "dtype", "int64"),
-    (lambda x, y, k: beside(x, y, k).half(), "dtype", "float16"),
     (lambda x, y, k: beside(x.detach(), y, k) + 0 * x.sum(), "gradient", "detach"),
     (lambda x, y, k: beside(x, y, k).detach(), "no_gradient", "detach"),
-    (lambda x, y, k: beside(2 * x, y, k), "image", "as it came in"),
+    (lambda x, y, k: beside(0.999 * x, y, k), "image", "as it came in"),
+    (lambda x, y, k: torch.cat([x, planes(x, y, k) + 1e-3], 1), "planes", "its own label"),
+    (lambda x, y, k: torch.cat([x, planes(x, y, k)], 2), "sizes", "dimension of the channels"),
+    (lambda x, y, k: beside(x, y.clamp(max=k - 2), k - 1), "shape", "One class has no channel"),
     (lambda x, y, k: beside(x.clamp(-1, 1), y, k), "image", "as it came in"),
     (lambda x, y, k: torch.cat([x, planes(x, y, k) * torch.linspace(0, 1, x.shape[3])], 1), "uneven", "every pixel"),
     (lambda x, y, k: torch.cat([x, one_hot(y, k)], 1), "raised", "shapes"),
     (adds_in_place, "changed_input", "changes `images`"),
-    (lambda x, y, k: (x, planes(x, y, k)), "type", "tensor"),
-    (lambda x, y, k: torch.cat([x, 2 * planes(x, (y - 1) % k, k) - 1], 1), "shifted", "0 and 1"),
-    (lambda x, y, k: torch.cat([1 - planes(x, y, k), x], 1), "inverted", "image first"),
     (lambda x, y, k: torch.cat([x.detach(), 1 - planes(x, y, k)], 1), "inverted", "changed places"),
 ]  # fmt: skip
 test_right_inputs, _, test_wrong_inputs = tests_of(check_conditional_input, INPUTS, wrong=WRONG_INPUTS)
@@ -178,19 +168,9 @@ def keeps_the_graph(average, model, decay):
         mean.mul_(decay).add_((1 - decay) * weight)
 
 
-def averages_all(average, model, decay):
-    mean, now = average.state_dict(), model.state_dict()
-    average.load_state_dict({name: decay * mean[name] + (1 - decay) * now[name] for name in now})
-
-
-def moves_the_model(average, model, decay):
-    by_multiplying(average, model, decay)
-    model.load_state_dict(average.state_dict())
-
-
 def stops_at_integers(average, model, decay):
     for mean, now in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
-        mean.lerp_(now, 1 - decay)
+        mean.mul_(decay).add_(now, alpha=1 - decay)
 
 
 @with_buffers
@@ -223,21 +203,10 @@ def replaces(average, model, decay):
     with_buffers(lambda *a: None)(average, model, decay)
 
 
-def on_a_leaf(average, model, decay):
-    for mean, weight in both(average, model)[0]:
-        mean.requires_grad_(True).mul_(decay).add_(weight, alpha=1 - decay)
-
-
 def into_the_state(average, model, decay):
     mean = average.state_dict()
     for name, value in model.state_dict().items():
         mean[name] = decay * mean[name] + (1 - decay) * value
-
-
-@torch.no_grad()
-def swapped_without_buffers(average, model, decay):
-    for mean, weight in both(average, model)[0]:
-        mean.lerp_(weight, decay)
 
 
 WRONG_UPDATES = [
@@ -245,23 +214,19 @@ WRONG_UPDATES = [
     (shares_buffers, "shared", "moves along"),
     (hands_buffers_over, "shared", "moves along"),
     (replaces, "replaced", "that are there"),
-    (on_a_leaf, "leaf", "no_grad"),
+    (lambda a, m, d: by_multiplying(a.requires_grad_(True), m, d), "graph", "no_grad"),
+    (lambda a, m, d: [w.requires_grad_(True).mul_(d) for w in a.parameters()], "leaf", "no_grad"),
     (lambda a, m, d: by_multiplying(a, m.eval(), d), "model_moved", "Only its average"),
-    (lambda a, m, d: by_multiplying(a, m.requires_grad_(False), d), "model_moved", "Only its average"),
     (lambda a, m, d: by_multiplying(m, a, d), "model_moved", "Only its average"),
-    (moves_the_model, "model_moved", "Only its average"),
     (into_the_state, "unmoved", "new tensor"),
     (rebinds, "unmoved", "new tensor"),
-    (lambda a, m, d: None, "unmoved", "as it was"),
-    (lambda *a: [by_multiplying(*a), by_multiplying(*a)], "squared", "twice as fast"),
-    (lambda a, m, d: a.load_state_dict(m.state_dict()), "copied", "copy"),
-    (averages_all, "averaged_buffers", "copied"),
-    (stops_at_integers, "raised", "stopped"),
+    (lambda a, m, d: None, "unmoved", "as they were"),
+    (with_buffers(rebinds), "unmoved", "as they were"),
+    (stops_at_integers, "counter", "counts its batches"),
     (keeps_the_graph, "graph", "no_grad"),
-    (each_parameter(lambda m, w, d: m.fill_(float("nan"))), "nan", "NaN"),
-    (lambda a, m, d: by_multiplying(a, m, 0.9), "value", "With a decay of 0.7 your average has 0 of"),
+    (lambda a, m, d: by_multiplying(a, m, min(d, 0.99)), "value", "With a decay of 0.995 your average has 0 of"),
+    (lambda a, m, d: by_multiplying(a, m, 0.9), "value", "With a decay of 0.35 your average has 0 of"),
     (each_parameter(lambda m, w, d: m.mul_(d).add_(w, alpha=1 - d).clamp_(-1, 1)), "value", "met, once"),
-    (swapped_without_buffers, "swapped", "running statistics"),
 ]  # fmt: skip
 test_right_updates, _, test_wrong_updates = tests_of(check_average_update, UPDATES, wrong=WRONG_UPDATES)
 
