@@ -10,22 +10,22 @@ from torch import Tensor
 from helpers.checks.shared import log_normal, sigma
 from helpers.feedback import Case, Feedback, Mistake, Observe, Row, Task, Trial, Wanted, diagnose
 from helpers.feedback.explain import choices, named
-from helpers.feedback.fallbacks import scaled, told
+from helpers.feedback.fallbacks import scaled, witness
 from helpers.feedback.observe import alike
-from helpers.feedback.probes import in_any_order, other_dtype
+from helpers.feedback.probes import at, in_any_order, other_dtype
 from helpers.feedback.says import right
 
 # What both tables share: cases, how `log_var` is read, where f is evaluated, how the halves are put together
 
 
 def _integrand(d: int, step: float) -> Callable[[Tensor], Tensor]:
-    """An f in which every dimension matters, alone and through the others, with a step of height `step`."""
+    """An f of both signs in which every dimension matters, alone and with the others, with a step of height `step`."""
     along, turns = torch.linspace(0.6, -0.9, d), torch.linspace(0.7, 1.6, d)
 
     def f(z: Tensor) -> Tensor:
         one, two = along.to(z.dtype), turns.to(z.dtype)
         smooth = torch.sin(two * z).sum(-1) + 0.5 * (one * z).sum(-1).square() + 0.4 * z[..., 0] + 1.7
-        return smooth + step * (z[..., 0] > 0.3).to(z.dtype)
+        return 4 * smooth - 6 + step * (z[..., 0] > 0.3).to(z.dtype)
 
     return f
 
@@ -151,8 +151,8 @@ def _weighted(c: Case, r: Tensor, mean: Callable) -> Tensor:
 
 
 OWN = (
-    "Your baseline contains f(z) of the same sample, so it is no constant to that sample, and the mean of the "
-    "gradient shrinks (by (K − 1)/K for the plain mean). Which samples may it be made of?"
+    "Your baseline contains f(z) of the same sample, so it is no constant to that sample, and the mean of the gradient "
+    "changes (if the plain mean is taken off, it shrinks by (K − 1)/K). Which samples may it be made of?"
 )
 STANDARDISED = (
     "You divide f(z) by its own standard deviation. That changes the length of the gradient, and its direction a "
@@ -171,6 +171,9 @@ WEIGHTS = [
     Row("right", lambda c, r: (r - _loo(r) * (1 - 1 / len(r)))[:, None],
         "Your baseline leaves the sample itself out, so it keeps the mean. But it is a sum of K − 1 values divided by "
         "K, and so a little smaller than their mean.", ok=True),
+    Row("added_baseline", lambda c, r: (r + _loo(r))[:, None],
+        "Your baseline is added. That keeps the mean, but raises the variance: what f(z) becomes should lie around "
+        "0.", ok=True),
     Row("own_baseline", lambda c, r: (r - r.mean())[:, None], OWN),
     Row("own_baseline", lambda c, r: (r - r.median())[:, None], OWN),
     Row("own_baseline", lambda c, r: _weighted(c, r, lambda values: values.mean(0)), OWN),
@@ -182,9 +185,6 @@ WEIGHTS = [
     Row("no_reward", lambda c, r: torch.ones_like(r)[:, None], "That is the score alone: where is f(z)?"),
     Row("only_baseline", lambda c, r: -_loo(r)[:, None],
         "Only the baseline is left: f(z) of the sample itself has gone."),
-    Row("added_baseline", lambda c, r: (r + _loo(r))[:, None],
-        "Your baseline is added. That keeps the mean, but raises the variance: what f(z) becomes should lie around "
-        "0."),
     Row("divided", lambda c, r: r[:, None] / len(r), DIVIDED),
 ]  # fmt: skip
 
@@ -200,10 +200,12 @@ def _by_score(c: Case, read, place, weight, in_mu, in_log_var, chain, halves, jo
 
 # The path
 
+IN_NOISE = (
+    "At least the columns of μ hold the slope of f in ε, which has one σ too many. Take the slope in z."
+)
 SLOPES = [
     Row("right", _slope, ok=True),
-    Row("slope_in_noise", lambda c, z: _s(c) * _slope(c, z),
-        "Your slope is that of f in ε: it holds one σ too many. Take it in z."),
+    Row("slope_in_noise", lambda c, z: _s(c) * _slope(c, z), IN_NOISE),
     Row("mean_slope", lambda c, z: _slope(c, z).mean(0).expand_as(z),
         "Every sample gets the mean slope. Each has a z of its own, and a slope there."),
     Row("summed_slope", lambda c, z: _slope(c, z).sum(0).expand_as(z),
@@ -217,6 +219,7 @@ SLOPES = [
 ]  # fmt: skip
 MOVES_IN_MU = [
     Row("right", lambda c, s: s, ok=True),
+    Row("slope_in_noise", lambda c, s: s * _s(c), IN_NOISE),
     Row("mu_scaled", lambda c, s: s * c.eps,
         "The columns of μ hold `eps`. When μ moves, every sample moves with it, by the same amount."),
 ]  # fmt: skip
@@ -300,38 +303,22 @@ def _one_tensor(value: object, c: Case) -> object:
 
 
 HALVES = [
-    ("mu_half", "The columns of log σ² are right, those of μ are not. Begin with one dimension, σ = 1."),
-    ("log_var_half", "The columns of μ are right, those of log σ² are not. Begin with one dimension, μ = 0, "
-     "log σ² = 0, and with the chain rule from log σ² to σ."),
-]  # fmt: skip
+    ("mu_half", "The columns of log σ² are right, those of μ are not."),
+    ("log_var_half", "The columns of μ are right, those of log σ² are not."),
+]
 
 
 def _one_half(trial: Trial) -> Mistake | None:
     """Whether one half of the columns is right, with any baseline that is known."""
-    for ours in trial.rights():
+    for choice, ours in zip(choices(trial.task, 0), trial.rights(), strict=True):
         pairs = [
             (*a["value"].chunk(2, 1), *b["value"].chunk(2, 1)) for a, b in zip(trial.seen, ours, strict=True)
         ]
         for wrong, (kind, say) in enumerate(HALVES):
             if all(alike(pair[1 - wrong], pair[3 - wrong], trial.task.close) for pair in pairs):
-                return Mistake(kind, say)
+                trial.choice = choice
+                return Mistake(kind, f"{say} {witness(trial)}")
     return None
-
-
-def _by_hand(trial: Trial) -> Mistake:
-    """What the answer says at ε = 2 where q is standard normal and f is z."""
-    case = Case(
-        mu=torch.zeros(1), log_var=torch.zeros(1), f=lambda z: z[..., 0], eps=torch.tensor([[2.0], [-1.0]])
-    )
-    try:
-        numbers = f"({', '.join(map(told, trial.ask(case)['value'].reshape(2, -1)[0]))})"
-    except (Mistake, RuntimeError):
-        numbers = "nothing"
-    return Mistake(
-        "value",
-        "Neither the columns of μ nor those of log σ² are right. Begin with one dimension, μ = 0, log σ² = 0, and "
-        f"f(z) = z: at ε = 2 yours gives {numbers} for (μ, log σ²).",
-    )
 
 
 # What PyTorch says, and what it means in these two functions; the engine's own sentences speak of losses and images.
@@ -351,12 +338,27 @@ NOISE = (
     "Two calls with the same `eps` gave two different gradients, so new noise is drawn somewhere. Use the `eps` that "
     "comes in: a result that can be repeated can be tested."
 )
+ONE = "You ask `f` about one vector, (d,). It takes (K, d), and another one may stop there: `z[None]` has a row."
+
+
+def _of_rows_alone(c: Case) -> Case:
+    def f(z: Tensor) -> Tensor:
+        if z.ndim != 2:
+            raise ValueError("f takes (K, d)")
+        return c.f(z)
+
+    return c.but(f=f)
+
+
 BOTH = {
     "observe": Observe(Wanted("(K, 2d)", lambda c: (len(c.eps), 2 * len(c.mu)), _hints), read=_one_tensor),
-    "probes": (in_any_order("samples", {"eps": 0}), other_dtype()),
+    "probes": (
+        in_any_order("samples", {"eps": 0}),
+        other_dtype(),
+        at(_of_rows_alone, "one_vector", ONE, remark=True),
+    ),
     "noise": ("noise", NOISE),
     "said": SAID,
-    "witness": _by_hand,
 }
 SCALED = scaled("Every gradient", lambda c: {"K": len(c.eps), "d": len(c.mu)})
 
@@ -475,6 +477,7 @@ SCORE = Task(
             "All your gradients are zero. Is log q detached from μ and σ, or is everything taken off f(z)?"),
     ),
     fallbacks=(SCALED, _any_baseline, _one_half),
+    witness=lambda trial: Mistake("value", f"{witness(trial)} (That is without a baseline.)"),
     praise=SCORE_PRAISE,
     seed=21,
     **BOTH,

@@ -21,7 +21,7 @@ from helpers.checks.shared import (
     sigma,
 )
 from helpers.feedback import Case, Close, Feedback, Mistake, Observe, Row, Task, Trial, Wanted, diagnose
-from helpers.feedback.fallbacks import scaled
+from helpers.feedback.fallbacks import scaled, told, witness, worst
 from helpers.feedback.observe import alike
 from helpers.feedback.probes import at, in_any_order, in_the_tails, without
 from helpers.feedback.sandbox import gives_feedback
@@ -41,6 +41,8 @@ class TinyVAE(nn.Module):
         with torch.no_grad():
             self.mu.bias.copy_(torch.tensor([0.9, -0.7, 0.5, 1.2, -0.6, 0.8])[:latent])
             self.log_var.bias.copy_(torch.tensor([-1.1, 0.8, 0.6, -0.5, 1.2, -0.9])[:latent])
+            self.mu.weight /= 2  # so that no dimension's KL is so small that a clamp hardly shows
+            self.log_var.weight /= 2
             self.out.weight.normal_()
             self.out.bias.copy_(1.5 * torch.tensor([1.0, -1.0]).repeat(pixels)[:pixels])
 
@@ -78,13 +80,18 @@ def _far_from_the_prior(c: Case) -> Case:
     )  # without noise, or the logits would be large too
 
 
+NO_GRAPH = (
+    "The value is right, but z is cut from the graph, so the encoder does not hear how good its codes are. Look for "
+    "`detach`, `no_grad`, `.sample()` or `torch.tensor(...)`, around z or around `vae.encode`."
+)
 ENCODINGS = [
     Row("right", lambda c: c.vae.encode(c.x), ok=True),
+    Row("detached", lambda c: [each.detach() for each in c.vae.encode(c.x)], NO_GRAPH),
     Row("outputs_exchanged", lambda c: c.vae.encode(c.x)[::-1],
         "`vae.encode` gives μ first and `log_var` second; you take them in the other order."),
 ]  # fmt: skip
 Z = [
-    *SAMPLES,
+    *(replace(row, say=NO_GRAPH) if row.kind == "detached" else row for row in SAMPLES),
     Row("no_sampling", lambda mu, lv, eps: mu,
         "You decode z = μ, so `eps` has no effect and nothing is sampled. The bound averages over all z that q(z|x) "
         "allows, and a decoder that only ever sees the mean never learns to cope with the others."),
@@ -96,13 +103,13 @@ SCORES = [
     Row("right", lambda x, a: softplus(a) - x * a, ok=True),
     Row("sigmoid_twice", lambda x, a: softplus(a.sigmoid()) - x * a.sigmoid(),
         "The sigmoid is applied twice: once by you and once inside the cross-entropy, which takes logits. "
-        "Probabilities are then squeezed between 0.5 and 0.73, and no pixel can become black."),
+        "Probabilities are then squeezed between 0.5 and 0.73, and no pixel can become white."),
     Row("one_sided", lambda x, a: x * softplus(-a),
-        "Only the white pixels count in your reconstruction. A Bernoulli likelihood has a second term for x = 0; "
-        "without it the best decoder paints everything white."),
+        "Only the black pixels, x = 1, count in your reconstruction. A Bernoulli likelihood has a second term for "
+        "x = 0; without it the best decoder paints everything black."),
     Row("one_sided", lambda x, a: (1 - x) * softplus(a),
-        "Only the black pixels count in your reconstruction. A Bernoulli likelihood has a second term for x = 1; "
-        "without it the best decoder paints everything black."),
+        "Only the white pixels, x = 0, count in your reconstruction. A Bernoulli likelihood has a second term for "
+        "x = 1; without it the best decoder paints everything white."),
     Row("inverted", lambda x, a: softplus(-a) + x * a,
         "Black and white are exchanged: a large logit should make a pixel with x = 1 likely. Look at the sign of the "
         "logits, and at which of the two terms x multiplies."),
@@ -110,8 +117,8 @@ SCORES = [
         "You take squared errors. That is a Gaussian likelihood with 2σ² = 1 and its constant left out, not the "
         "Bernoulli one of black-and-white pixels; so it weighs differently against the KL."),
     Row("squares", lambda x, a: (x - a.sigmoid()) ** 2 / 2,
-        "You take half the squared errors. That is a Gaussian likelihood with σ = 1, as wide as all the way from black "
-        "to white, not the Bernoulli one of black-and-white pixels."),
+        "You take half the squared errors. That is a Gaussian likelihood with σ = 1, as wide as all the way from white "
+        "to black, not the Bernoulli one of black-and-white pixels."),
     Row("squares_of_logits", lambda x, a: (x - a) ** 2,
         "You compare pixels with logits. Logits are any real number, pixels are 0 or 1: the Bernoulli log-likelihood "
         "connects them."),
@@ -165,6 +172,10 @@ SUMS = [
         "the reverse of what it is for. (The survey article's λ stands there: β = 1/λ.)"),
     Row("beta_on_both", lambda r, k, beta: beta * (r + k),
         "β multiplies the whole loss, so it only changes the size of the step. Which of the two should it weigh?"),
+    Row("beta_on_both", lambda r, k, beta: (1 - beta) * r + beta * k,
+        "β shares one weight out between the two terms. In a β-VAE the reconstruction keeps its own."),
+    Row("beta_on_reconstruction", lambda r, k, beta: r / beta + k,
+        "You divide the reconstruction by β, so the whole loss is too. Only the KL should be weighed."),
     Row("beta_ignored", lambda r, k, beta: r + k,
         "Your loss is the same whatever β is. Where should the weight of the KL stand?"),
     Row("beta_divides", lambda r, k, beta: r + k / beta,
@@ -176,6 +187,8 @@ SUMS = [
         "The reconstruction is missing: with the KL alone every image is coded as the prior, and the decoder learns "
         "nothing."),
     Row("kl_twice", lambda r, k, beta: r + (1 + beta) * k, "The KL stands in your sum twice, once without β."),
+    Row("batch_mean", lambda r, k, beta: (v := r + beta * k) / len(v),
+        "You divide the loss of each image by the number of images. The step takes their mean; it would divide again."),
     Row("halved", lambda r, k, beta: 0.5 * (r + beta * k),
         "You take half the sum of the two terms. The step goes the right way, but the number is half of −ELBO."),
 ]  # fmt: skip
@@ -207,57 +220,47 @@ SECOND = " (There is a second mistake too; check again when this one is mended.)
 
 def _wrong_sample(trial: Trial) -> Mistake | None:
     """What is wrong with the z that is decoded, if that is done once and for the whole batch."""
-    case, decoded = copy.deepcopy(trial.cases[0]), []
-    decode = case.vae.decode
-    case.vae.decode = lambda z: decoded.append(z.detach().clone()) or decode(z)
-    trial.answer(*case.values())
-    if len(decoded) != 1 or decoded[0].shape != case.eps.shape:
-        return None
-    with torch.no_grad():
-        mu, log_var = case.vae.encode(case.x)
-        fitting = [row for row in Z if alike(decoded[0], row.f(mu, log_var, case.eps), Close())]
+    fitting = Z
+    for case in map(copy.deepcopy, trial.cases):
+        decoded, decode = [], case.vae.decode
+        case.vae.decode = lambda z, to=decoded, decode=decode: to.append(z.detach().clone()) or decode(z)
+        trial.answer(*case.values())
+        if len(decoded) != 1 or decoded[0].shape != case.eps.shape:
+            return None
+        with torch.no_grad():
+            q = case.vae.encode(case.x)
+            fitting = [row for row in fitting if alike(decoded[0], row.f(*q, case.eps), Close())]
     if not fitting:
-        return Mistake(
-            "sample",
-            "What you decode is not z = μ + σ·ε. Print μ, σ and z for one image, with `eps` all 0 and then all 1: z "
-            "should be μ, then μ + σ, and σ = 1 where `log_var` = 0.",
-        )
+        return Mistake("sample", f"What you decode is not z = μ + σ·ε. {witness(trial)}")
     return None if fitting[0].ok else Mistake(fitting[0].kind, fitting[0].say + SECOND)
 
 
 def _which_term(trial: Trial) -> Mistake | None:
-    """Which of the two terms is wrong, seen at β = 0, and in what changes up to β = 1."""
+    """Which of the two terms is wrong, seen at β = 0, at β = 1, and in what changes between."""
     nones, onces = ([case.but(beta=beta) for case in trial.cases] for beta in (0.0, 1.0))
     seen, seen_once, ours, ours_once = (
-        list(map(f, cases)) for f in (trial.ask, trial.ours) for cases in (nones, onces)
+        [f(case)["value"] for case in cases] for f in (trial.ask, trial.ours) for cases in (nones, onces)
     )
+    changes = [[b - a for a, b in zip(*each, strict=True)] for each in ((seen, seen_once), (ours, ours_once))]
 
-    def grown(once: list, none: list) -> list[Tensor]:
-        return [a["value"] - b["value"] for a, b in zip(once, none, strict=True)]
+    def same(mine: list[Tensor], right: list[Tensor]) -> bool:
+        return all(alike(a, b, Close()) for a, b in zip(mine, right, strict=True))
 
-    if not any(off.any() for off in grown(seen_once, seen)):
+    if not any(change.any() for change in changes[0]):
         return Mistake("beta_ignored", next(row.say for row in SUMS if row.kind == "beta_ignored"))
-    if all(map(trial.task.alike, seen, ours)):
-        return Mistake(
-            "kl",
-            "Your reconstruction is right and your KL, or its weight, is not. Try it by hand: for each latent "
-            "dimension it should be 0 at μ = 0, log σ² = 0; 2 at μ = 2, log σ² = 0; and 0.36 at μ = 0, log σ² = 1.",
-        )
-    if all(alike(a, b, Close()) for a, b in zip(grown(seen_once, seen), grown(ours_once, ours), strict=True)):
-        return Mistake(
-            "reconstruction",
-            "Your KL is right and your reconstruction is not. Try it by hand, for one pixel: it should be log 2 at "
-            "logit 0, whatever x is, and 0.13 at logit 2 for x = 1.",
-        )
+    for fits, kind, say in (
+        (
+            same(seen_once, ours_once),
+            "beta",
+            "At β = 1 your loss is right, so both terms are. How does β come in?",
+        ),
+        (same(seen, ours), "kl", "At β = 0 your loss is right, so look at the KL, and at its weight."),
+        (same(*changes), "reconstruction", "Your KL is right and your reconstruction is not."),
+    ):
+        if fits:
+            given, wanted = map(told, worst(trial)[3:])
+            return Mistake(kind, f"{say} {witness(trial) if given != wanted else 'Is anything cut off?'}")
     return None
-
-
-def _by_hand(trial: Trial) -> Mistake:
-    return Mistake(
-        "value",
-        "Neither of the two terms has the value it should. Begin with `beta=0`, where the reconstruction is left "
-        "alone: with all logits at 0 it should be log 2 for each pixel.",
-    )
 
 
 VAE_LOSS = Task(
@@ -293,11 +296,10 @@ VAE_LOSS = Task(
             "vanishes just where it is needed. A cross-entropy that takes logits has no such edge."),
     ),
     fallbacks=(
-        scaled("Your loss", lambda c: {"B": len(c.x), "d": c.eps.shape[1], "D": c.x[0].numel()}),
+        scaled("Your loss", lambda c: {"d": c.eps.shape[1], "D": c.x[0].numel()}),
         _wrong_sample,
         _which_term,
     ),
-    witness=_by_hand,
     retreat=_then(log_var=torch.abs),
     seed=12,
 )  # fmt: skip

@@ -27,6 +27,7 @@ from helpers.checks.shared import (
 from helpers.feedback import Case, Close, Feedback, Mistake, Observe, Row, Task, Trial, Wanted, diagnose
 from helpers.feedback.fallbacks import scaled, shifted
 from helpers.feedback.probes import at, in_any_order, other_dtype
+from helpers.feedback.says import a_or_an
 from helpers.theory import exact_elbo, log_mean_exp
 
 # The bound: z, three log-densities at that z, the logarithm of the weights (K, B), their mean, the result (B,).
@@ -169,14 +170,11 @@ def _some_draws(trial: Trial) -> Mistake | None:
     return Mistake("some_draws", text) if used < every else None
 
 
-def _beside_the_evidence(trial: Trial) -> Mistake:
-    gap = (_evidence(trial.cases[0]).double() - trial.seen[0]["value"]).mean()
-    return Mistake(
-        "value",
-        f"Your bound lies {abs(gap):.3g} nats {'below' if gap > 0 else 'above'} log p(x) on average, and is none that "
-        "is known here. Begin with K = 1: there it is one log weight, log p(x|z) + log p(z) − log q(z|x) at one z. "
-        "Then think of the mean.",
-    )
+def _one_size(trial: Trial) -> Mistake | None:
+    fits = [trial.task.alike(seen, trial.ours(c)) for seen, c in zip(trial.seen, trial.cases, strict=True)]
+    text = "For {} samples your bound is right, for {} it is not. Is a size written into it, or anything cut off?"
+    counts = [len(c.eps) for c in (trial.cases if fits[0] else trial.cases[::-1])]
+    return Mistake("sizes", text.format(*counts)) if any(fits) else None
 
 
 IN_FLOAT32 = {f"gradient at {name}": Close(1e-2) for name in ("mu", "log_var")}
@@ -195,9 +193,9 @@ BOUND = Task(
     probes=(
         in_any_order("observations", {"x": 0, "mu": 0, "log_var": 0, "eps": 1}),
         at(far_away, "underflow",
-           "For x near the model your bound is right. Further away every weight is smaller than any float, and samples "
-           "of one x differ by more than a float can hold: there yours breaks. So never leave the logarithm, unless "
-           "what is left can only be small. Images have such weights too.", IN_FLOAT32),
+           "For x near the model your bound is right, and further away it is not. There every weight is smaller than "
+           "any float, and samples of one x differ by more than a float can hold, as with images. Do you leave the "
+           "logarithm on the way, or is something cut off?", IN_FLOAT32),
         other_dtype(),
     ),
     fallbacks=(
@@ -205,8 +203,8 @@ BOUND = Task(
         scaled("Your bound", sizes_of),
         shifted("Every row", "A constant of a Gaussian, or of the mean over K samples, is missing or wrong."),
         _some_draws,
+        _one_size,
     ),
-    witness=_beside_the_evidence,
     seed=14,
 )  # fmt: skip
 
@@ -256,7 +254,7 @@ NUMBERS = [
     Row("second", lambda h, codes: _squares(h, codes).argsort(1)[:, 1],
         "You choose the second nearest code. Where does your sorted list begin?"),
     Row("one_for_all", lambda h, codes: _squares(h, codes).sum(0).argmin().expand(len(h)),
-        "All vectors get the same code, the one nearest to all of them together. Each vector chooses for itself."),
+        "All vectors get the same code. Each vector chooses for itself."),
     Row("shape", lambda h, codes: _squares(h, codes).argmin(0),
         "You ask for each code which vector is nearest. Turn it round: one code for each vector."),
     Row("shape", lambda h, codes: _squares(h, codes).argmin(),
@@ -345,13 +343,11 @@ def _as_many(c: Case) -> Case:
 
 def _read(value: object, c: Case) -> object:
     """z and k of the types that are wanted; z always has a graph, so that it is seen where its gradient goes."""
-    if (
-        not isinstance(value, tuple | list)
-        or not all(isinstance(each, Tensor) for each in value)
-        or len(value) != 2
-    ):
+    if not isinstance(value, tuple | list) or len(value) != 2 or not isinstance(value[0], Tensor):
         return value
     z, k = value
+    if not isinstance(k, Tensor):
+        raise Mistake("type", f"k should be a tensor of whole numbers, and yours is {a_or_an(k)}.")
     if z.ndim == 1 and k.ndim == 2:
         return value  # exchanged
     if k.ndim == 1 and (k.is_floating_point() or k.is_complex() or k.dtype == torch.bool):
@@ -392,6 +388,10 @@ def _k_or_z(trial: Trial) -> Mistake:
     """What is wrong with the numbers alone, whatever z is, or with the codes."""
     pairs = [(seen["k"], trial.ours(case)["k"]) for seen, case in zip(trial.seen, trial.cases, strict=True)]
     wrong, every = sum(int((k != want).sum()) for k, want in pairs), sum(len(k) for k, _ in pairs)
+    z_right = all(
+        trial.task.alike(seen, trial.ours(case), ["z"])
+        for seen, case in zip(trial.seen, trial.cases, strict=True)
+    )
     if not wrong:
         off = (trial.seen[0]["z"] - trial.ours(trial.cases[0])["z"]).norm(dim=1).mean()
         return Mistake(
@@ -399,16 +399,32 @@ def _k_or_z(trial: Trial) -> Mistake:
             f"The numbers k are right, but z lies {off:.3g} away from the code of that number, on average. Its *value* "
             "is the code itself, unmixed.",
         )
-    for row in NUMBERS[1:-3]:
+    for row in () if z_right else NUMBERS[1:-3]:
         if all(torch.equal(row.f(*c.values()), k) for c, (k, _) in zip(trial.cases, pairs, strict=True)):
             return Mistake(row.kind, row.say)
     if all(torch.equal(k, want + 1) for k, want in pairs):
         return Mistake(RETURNED[-1].kind, RETURNED[-1].say)
+    if z_right:
+        return Mistake(
+            "numbers", "Your z is right, and the numbers k that you return are not those of its codes."
+        )
     return Mistake(
         "numbers",
         f"For {wrong} of {every} vectors another code is nearer than yours. Print the distances of one vector to all "
         "codes, an (N, K) table.",
     )
+
+
+CLOSE_CALLS = (
+    "Of three vectors, each between two codes and a little nearer to one, some get other codes in yours. Does every "
+    "vector meet every code, and is nothing rounded, or added to a distance?"
+)
+
+
+def _close_calls(c: Case) -> Case:
+    """Fewer vectors than codes, each nearly halfway between two of the last codes."""
+    one, other = c.codes[-3:], c.codes[-3:].roll(1, 0)
+    return c.but(h=0.51 * one + 0.49 * other)
 
 
 QUANTISER = Task(
@@ -425,7 +441,11 @@ QUANTISER = Task(
         _read,
     ),
     praise="Each vector goes to its nearest code, and the gradient comes back to the vector as it was.",
-    probes=(in_any_order("vectors", {"h": 0}), other_dtype()),
+    probes=(
+        in_any_order("vectors", {"h": 0}),
+        at(_close_calls, "numbers", CLOSE_CALLS, names=("z", "k")),
+        other_dtype(),
+    ),
     witness=_k_or_z,
     retreat=_as_many,
     seed=15,

@@ -86,6 +86,7 @@ NOT_A_LOGARITHM = (
     "You use `log_var` as if it were {} itself. It is a logarithm, and negative wherever q is narrower than the "
     "prior: what has to be done to it first?"
 )
+Q_ALONE = "That is the entropy of q, or minus it. A KL compares q with the prior: where does log p come in?"
 HALF = "The factor ½ reaches only some of the terms. Check the brackets: it belongs to all of them."
 KL_TERMS = [
     Row("right", gaussian_kl, ok=True),
@@ -143,8 +144,8 @@ KL_TERMS = [
         "That is KL(p‖q), the two distributions exchanged. In the bound the mean is taken over q, which stands first."),
     Row("cross_entropy", lambda mu, lv: 0.5 * (mu**2 + lv.exp() + LOG_TWO_PI),
         "That is the cross-entropy, the mean of −log p under q. A KL says how much it exceeds q's own entropy."),
-    Row("entropy", lambda mu, lv: 0.5 * (1 + lv + LOG_TWO_PI),
-        "That is the entropy of q. A KL compares q with the prior: where does log p come in?"),
+    Row("entropy", lambda mu, lv: 0.5 * (1 + lv + LOG_TWO_PI), Q_ALONE),
+    Row("entropy", lambda mu, lv: -0.5 * (1 + lv + LOG_TWO_PI), Q_ALONE),
 ]  # fmt: skip
 KL_FACTORS = [
     Row("right", lambda k: k, ok=True),

@@ -155,8 +155,8 @@ BOUND_WRONG = [
     (averaged(lambda w: log_mean_exp(w)[None]), "shape", "is still there"),
     # a logarithm left, and where that shows
     (averaged(lambda w: w.exp().mean(0).log()), "underflow", "smaller than any float"),
-    (shifted_by(lambda w: w[0]), "underflow", "never leave the logarithm"),
-    (shifted_by(lambda w: w.mean(0)), "underflow", "never leave the logarithm"),
+    (shifted_by(lambda w: w.mean(0)), "underflow", "leave the logarithm"),
+    (averaged(lambda w: log_mean_exp(w).clamp(min=-100)), "underflow", "something cut off"),
     (averaged(lambda w: (w.exp().mean(0) + 1e-6).log()), "guard", "1e-06"),
     (averaged(lambda w: (w.exp().mean(0) + 1e-10).log()), "guard", "1e-10"),
     (averaged(lambda w: w.exp().mean(0).clamp(min=1e-8).log()), "guard", "without leaving the logarithms"),
@@ -194,7 +194,8 @@ BOUND_WRONG = [
     (averaged(lambda w: 3 * log_mean_exp(w)), "scale", "3 times"),
     (averaged(lambda w: log_mean_exp(w) + 0.7), "constants", "same 0.7"),
     (built(prior=lambda model, z, mu: -0.5 * z.square().sum(-1)), "constants", "A constant of a Gaussian"),
-    (built(lambda mu, lv, eps: mu + lv.exp() * eps**3), "value", "Begin with K = 1"),
+    (built(lambda mu, lv, eps: mu + lv.exp() * eps**3), "value", "Compute that one number"),
+    (averaged(lambda w: w.logsumexp(0) - math.log(6)), "sizes", "For 6 samples your bound is right"),
 ]  # fmt: skip
 test_bound_right, test_bound_remarks, test_bound_wrong = tests_of(
     check_iwae_bound, BOUND_RIGHT, BOUND_REMARKS, BOUND_WRONG
@@ -322,6 +323,9 @@ QUANTISE_WRONG = [
     # the numbers
     (numbered(lambda h, c: torch.cdist(h, c, p=1).argmin(1)), "absolute", "squares are added"),
     (numbered(lambda h, c: (nearest_code(h, c) + 2) % len(c)), "numbers", "another code is nearer"),
+    (numbered(lambda h, c: torch.cdist(h, c[: len(h)]).argmin(1)), "numbers", "vector meet every code"),
+    (numbered(lambda h, c: torch.cdist(h, c).argmin(1) * 0), "numbers", "another code is nearer"),
+    (returned(lambda z, k, h, c: (z, furthest(h, c))), "numbers", "Your z is right"),
     (numbered(lambda h, c: torch.cdist(h - h.mean(0), c).argmin(1)), "numbers", "an (N, K) table"),
     (returned(lambda z, k, h, c: (z, k + 1)), "counted_from_one", "from 0"),
     (lambda h, c: (0.3 * h, furthest(h, c)), "furthest", "furthest away"),
