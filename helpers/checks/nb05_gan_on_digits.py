@@ -116,14 +116,14 @@ def _float32(value: object, c: Case) -> Tensor:
     raise Mistake("dtype", say)
 
 
+def _pairs(trial: Trial) -> list[tuple[Tensor, Tensor]]:
+    """The values of each case, as they are and as they should be."""
+    return [(seen["value"], trial.ours(c)["value"]) for c, seen in zip(trial.cases, trial.seen, strict=True)]
+
+
 def _all_shades(trial: Trial) -> Mistake:
-    pairs = [
-        (seen["value"], trial.ours(case)["value"]) for case, seen in zip(trial.cases, trial.seen, strict=True)
-    ]
-    if all(alike(*(each.flatten(1).sort().values for each in pair), DOOR.close) for pair in pairs):
-        return Mistake(
-            "values", "All shades are right, and stand in other places: which pixels have you exchanged?"
-        )
+    if all(alike(*(each.flatten(1).sort().values for each in pair), DOOR.close) for pair in _pairs(trial)):
+        return Mistake("values", "All shades are right, in other places: which pixels have you exchanged?")
     shades = Case(pixels=torch.linspace(0, 255, 28 * 28).round().to(torch.uint8).view(1, 28, 28))
     if trial.fits(shades):
         case, _, (n, _, row, column), given, wanted = worst(trial)
@@ -237,15 +237,14 @@ def _bce_hints(c: Case) -> dict[tuple, str]:
 
 
 def _some_images(trial: Trial) -> Mistake:
-    every = [
-        (seen["value"], trial.ours(case)["value"], case)
-        for case, seen in zip(trial.cases, trial.seen, strict=True)
-    ]
-    given, wanted, case = max(every, key=lambda each: (each[0] - each[1]).abs())
+    pair, case = max(
+        zip(_pairs(trial), trial.cases, strict=True), key=lambda each: (each[0][0] - each[0][1]).abs()
+    )
+    given, wanted = (told(each, 5) for each in pair)
     return Mistake(
         "value",
-        f"For {len(case.logits)} images your loss is {told(given, 5)} and should be {told(wanted, 5)}. Print the loss "
-        "of each image beside its logit and its label: which ones should be large, and which small?",
+        f"For {len(case.logits)} images your loss is {given} and should be {wanted}. Print the loss of each image "
+        "beside its logit and its label: which ones should be large, and which small?",
     )
 
 
@@ -294,8 +293,7 @@ D_LOSSES = [
         "D learns to call reals fake and fakes real: both signs in its loss are turned."),
     Row("no_fakes", lambda r, f: softplus(-r) + 0 * f, "D's step leaves the fakes out."),
     Row("no_reals", lambda r, f: softplus(f) + 0 * r, "D's step leaves the reals out."),
-    Row("unequal", lambda r, f: 2 * softplus(-r) + softplus(f),
-        "The reals count twice in D's loss, and the fakes once."),
+    Row("unequal", lambda r, f: 2 * softplus(-r) + softplus(f), "The reals count twice in D's loss, the fakes once."),
 ]  # fmt: skip
 SUMMED = "{}'s loss is summed over the batch, so larger batches take larger steps. A mean does not."
 D_SIZES = [
@@ -314,9 +312,7 @@ G_SIZES = [
     Row("right", lambda loss: loss.mean(), ok=True),
     Row("sum", lambda loss: loss.sum(), SUMMED.format("G")),
 ]
-LATE = (
-    "You clear when all is done, so the first round takes along what was left there before. Clear, then fill."
-)
+LATE = "You clear when all is done, so the first round takes what was left there before. Clear, then fill."
 CLEARINGS = [  # which network is cleared before its own backward, or when both are; and whether fakes are cut from G
     Row("right", lambda: ("DG", True), ok=True),
     Row("d_not_cleared", lambda: ("G", True),
@@ -326,8 +322,7 @@ CLEARINGS = [  # which network is cleared before its own backward, or when both 
     Row("g_not_cleared", lambda: ("D", False),
         "D's `backward` runs on into G, and G's step takes that gradient along. Which line would cut or clear it?"),
     Row("not_cleared", lambda: ("", False),
-        "Nothing is cleared: each network still adds up the gradients of both losses, of this round and of all "
-        "before."),
+        "Nothing is cleared: gradients of both losses, of this round and of all before, pile up in both networks."),
     Row("not_cleared", lambda: ("", True),
         "The fakes are cut from G, and still nothing is cleared: gradients of earlier rounds pile up in both."),
     Row("g_not_cleared", lambda: ("start", False),
@@ -394,16 +389,16 @@ def _round(c: Case, *parts: Callable) -> tuple | None:
 
 
 def _at_once(c: Case) -> None:
-    for network in (c.generator, c.discriminator):
-        network.zero_grad()
+    c.generator.zero_grad()
+    c.discriminator.zero_grad()
     D_LOSSES[0].f(c.discriminator(c.real), c.discriminator(c.generator(c.z[0]).detach())).mean().backward()
-    _g_alone(c, clears=False)
+    G_LOSSES[0].f(c.discriminator(c.generator(c.z[1]))).mean().backward()
     c.d_optimiser.step()
+    c.g_optimiser.step()
 
 
-def _g_alone(c: Case, clears: bool = True) -> None:
-    if clears:
-        c.generator.zero_grad()
+def _g_alone(c: Case) -> None:
+    c.generator.zero_grad()
     G_LOSSES[0].f(c.discriminator(c.generator(c.z[1]))).mean().backward()
     c.g_optimiser.step()
 
@@ -444,13 +439,16 @@ def _puts_right(trial: Trial) -> list[tuple[str, str]]:
     return [(found.feedback.kind, say)] if found else []
 
 
-def _adam(parameters: object) -> torch.optim.Adam:
-    return torch.optim.Adam(parameters, lr=0.1, eps=1e-2)  # large, so that rounding is no step
+def _observed(trial: Trial, **changes) -> Trial:
+    """The trial with another way to observe."""
+    return replace(trial, task=replace(trial.task, observe=replace(trial.task.observe, **changes)))
 
 
 def _by_adam(trial: Trial) -> None:
-    task = replace(trial.task, observe=replace(trial.task.observe, optimiser=_adam))
-    if trial.seen[0].has("steps_many") and not replace(trial, task=task).fits(trial.cases[0]):
+    by_adam = _observed(
+        trial, optimiser=lambda own: torch.optim.Adam(own, lr=0.1, eps=1e-2)
+    )  # rounding is no step
+    if trial.seen[0].has("steps_many") and not by_adam.fits(trial.cases[0]):
         raise Mistake(
             "idle_step",
             "With plain gradient descent your round is right. With Adam a network moves once more, by what it "
@@ -470,19 +468,14 @@ def _sure(case: Case) -> Case:
     return sure.but(real=images.roll(1, 0))
 
 
-def _small_steps(parameters: object) -> torch.optim.SGD:
-    return torch.optim.SGD(parameters, lr=1e-3)
-
-
 def _tails(trial: Trial) -> list[tuple[str, str]]:
     """One round where D is sure, in steps so small that it stays so."""
-    task = replace(trial.task, observe=replace(trial.task.observe, calls=1, optimiser=_small_steps))
     where, stay = "Your round is right, except where D is very sure: ", "Stay with the logits as they are."
     return in_the_tails(
         _sure,
         f"{where}an exponential overflows, or a sigmoid is rounded to 0 or 1, and then comes log 0. {stay}",
         f"{where}a rounded sigmoid or a bound cuts a loss off, and its gradient vanishes. {stay}",
-    )(replace(trial, task=task))
+    )(_observed(trial, calls=1, optimiser=lambda own: torch.optim.SGD(own, lr=1e-3)))
 
 
 def _returned(trial: Trial) -> list[tuple[str, str]]:
@@ -502,11 +495,10 @@ def _returned(trial: Trial) -> list[tuple[str, str]]:
 
 def _exchanged(trial: Trial) -> Mistake | None:
     names = {"g_optimiser": "discriminator", "d_optimiser": "generator"}
-    turned = replace(trial.task.observe, given=lambda made: {arg: made[name] for arg, name in names.items()})
-    seen = replace(trial, task=replace(trial.task, observe=turned)).ask(trial.cases[0])
-    if not trial.task.alike(seen, trial.ours(trial.cases[0])):
-        return None
-    return Mistake("exchanged", "The optimisers have changed places: which one moves which network?")
+    turned = _observed(trial, given=lambda made: {argument: made[name] for argument, name in names.items()})
+    say = "The optimisers have changed places: which one moves which network?"
+    case = trial.cases[0]
+    return Mistake("exchanged", say) if trial.task.alike(turned.ask(case), trial.ours(case)) else None
 
 
 def _many_steps(trial: Trial) -> Mistake | None:

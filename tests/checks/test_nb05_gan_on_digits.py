@@ -50,7 +50,7 @@ DOOR_WRONG = [
     (lambda x: 2 * x[:, None].float() / 100 - 1, "values", "middle grey (128) 1.56"),
     (lambda x: 2 * x[:, None].float() / 255 - 1 + 0.01 * torch.randn(1).float(), "noise", "two different results"),
     (lambda x: (2 * x[:, None].float() / 255 - 1).roll(1, 0), "values", "other images"),
-    (lambda x: (2 * x[:, None].float() / 255 - 1).roll(1, 3), "values", "other places"),
+    (lambda x: (2 * x[:, None].float() / 255 - 1).roll(1, 3), "values", "in other places"),
     (lambda x: (2 * x[:, None].float() / 255 - 1).clamp(-0.999, 0.999), "values", "should these three become"),
     (lambda x: 2 * x.view(64, 1, 28, 28).float() / 255 - 1, "sizes", "every batch"),
     (lambda x: 2 * x[None, None].float() / 255 - 1, "shape", "too many"),
@@ -309,7 +309,7 @@ def by_hand(generator, discriminator, g_optimiser, d_optimiser, real, z):
 ROUND_WRONG = [
     (as_shown, "not_cleared", "both losses"),
     (lambda g, d, *rest: [g.zero_grad(), d.zero_grad(), as_shown(g, d, *rest)], "g_not_cleared", "not enough"),
-    (after(clear, as_shown), "cleared_late", "left there before"),
+    (after(clear, as_shown), "cleared_late", "Clear, then fill"),
     (cleared_too_early, "still", "after the gradient was cleared"),
     (both_losses_first, "in_place", "stepped before"),
     (g_without_grad, "still", "G does not move"),
