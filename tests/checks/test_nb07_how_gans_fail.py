@@ -103,7 +103,6 @@ WRONG_COVERAGES = [
     (but(lambda modes, good: modes), "type", "modes, good"),
     (shifts, "changed_input", "changes `points`"),
     (lambda p, c, s: by_table(p, c, s, reach=2, least=0.01), "two_sigma", "One per cent"),
-    (lambda p, c, s: (len(c) - by_table(p, c, s)[0], 1 - by_table(p, c, s)[1]), "missing_modes", "not good"),
 ]
 test_right_coverages, _, test_wrong_coverages = tests_of(
     check_mode_coverage, COVERAGES, wrong=WRONG_COVERAGES
@@ -113,7 +112,8 @@ test_right_coverages, _, test_wrong_coverages = tests_of(
 def test_points_lie_on_either_side_of_every_threshold():
     for case in COVERAGE.cases():
         scaled = torch.cdist(case.points, case.centres) / case.std
-        counts = (scaled < 3).sum(0) / len(case.points)
+        nearest = scaled == scaled.amin(1, keepdim=True)
+        counts = ((scaled < 3) & nearest).sum(0) / len(case.points)
         assert ((scaled > 2.98) & (scaled < 3)).any() and ((scaled > 3) & (scaled < 3.02)).any()
         assert ((counts > 0.018) & (counts < 0.02)).any() and ((counts > 0.02) & (counts < 0.022)).any()
 
@@ -129,9 +129,7 @@ BLANK = dict.fromkeys("ABCDE", ...)
 RIGHT_DIAGNOSES = [
     TRUTH,
     {letter: word.upper() for letter, word in TRUTH.items()},
-    {letter: f"  {word.title()} " for letter, word in TRUTH.items()},
     {letter: word.replace(" ", "_") for letter, word in TRUTH.items()},
-    {letter: word.replace(" ", "-") for letter, word in TRUTH.items()},
     {letter.lower(): word for letter, word in TRUTH.items()},
     {letter + " ": word for letter, word in reversed(TRUTH.items())},
     TRUTH | {"A": "oscillates", "D": "collapse", "E": "vanishing gradients"},
@@ -191,7 +189,6 @@ def test_what_the_signs_say_is_so():
     [
         (BLANK, "stub", "`vanishing gradient`"),
         (..., "stub", "Replace each `...`"),
-        (dict.fromkeys("ABCDE"), "stub", "Replace each"),
         (BLANK | {"A": "oscillation"}, "unfinished", "Still to do: B, C, D and E. (Right so far: A.)"),
         (TRUTH | {"C": None}, "unfinished", "Still to do: C. (Right so far: A, B, D and E.)"),
         (list(TRUTH.values()), "type", "a `list`"),
