@@ -496,9 +496,12 @@ def _returned(trial: Trial) -> list[tuple[str, str]]:
 def _exchanged(trial: Trial) -> Mistake | None:
     names = {"g_optimiser": "discriminator", "d_optimiser": "generator"}
     turned = _observed(trial, given=lambda made: {argument: made[name] for argument, name in names.items()})
+    try:
+        right = trial.task.alike(turned.ask(trial.cases[0]), trial.ours(trial.cases[0]))
+    except Mistake:
+        return None
     say = "The optimisers have changed places: which one moves which network?"
-    case = trial.cases[0]
-    return Mistake("exchanged", say) if trial.task.alike(turned.ask(case), trial.ours(case)) else None
+    return Mistake("exchanged", say) if right else None
 
 
 def _many_steps(trial: Trial) -> Mistake | None:

@@ -154,9 +154,7 @@ BLENDS = [
     Row("squared", lambda m, w, d: d**2 * m + (1 - d**2) * w,
         "Your average forgets twice as fast as asked: is every parameter met once in a call?"),
 ]  # fmt: skip
-COPIED = (
-    "The statistics are averages already, and a counter of batches is a whole number: buffers are copied."
-)
+COPIED = "The statistics are averages already, and a counter of batches is a whole number: copy buffers."
 BUFFERS = [  # of the average m, of the model b, and the decay
     Row("right", lambda m, b, d: b, ok=True),
     Row("no_buffers", lambda m, b, d: m,
@@ -181,9 +179,8 @@ def _update(c: Case, blend: Callable, buffer: Callable) -> None:
 
 
 def _state(network: nn.Module) -> Tensor:
-    return torch.cat(
-        [each.detach().flatten().double() for each in (*network.parameters(), *network.buffers())]
-    )
+    every = [*network.parameters(), *network.buffers()]
+    return torch.cat([each.detach().flatten().double() for each in every])
 
 
 SAID = {
@@ -259,9 +256,8 @@ def _counted(trial: Trial) -> Mistake:
     for case, seen in zip(trial.cases, trial.seen, strict=True):
         right = torch.isclose(seen["average"], trial.ours(case)["average"], rtol=1e-5, atol=1e-5).all(0)
         parts = right.tensor_split([sum(each.numel() for each in case.average.parameters())])
-        found.append(
-            (int(right.sum()), case.decay, *(n for each in parts for n in (int(each.sum()), len(each))))
-        )
+        counts = (n for each in parts for n in (int(each.sum()), len(each)))
+        found.append((int(right.sum()), case.decay, *counts))
     text = (
         "With a decay of {} your average has {} of {} parameters and {} of {} numbers in buffers right. Is every "
         "tensor of the network met, once, and is the decay that comes in used?"

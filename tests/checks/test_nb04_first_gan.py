@@ -35,6 +35,19 @@ def d_loss(generator, discriminator, real, z):
     return (softplus(-discriminator(real)) + softplus(discriminator(generator(z).detach()))).mean()
 
 
+def frozen(name, step):
+    """The step, during which the generator or the discriminator is frozen."""
+
+    def played(generator, discriminator, *others):
+        network = {"generator": generator, "discriminator": discriminator}[name]
+        network.requires_grad_(False)
+        loss = step(generator, discriminator, *others)
+        network.requires_grad_(True)
+        return loss
+
+    return played
+
+
 # The discriminator's step, right
 
 
@@ -51,13 +64,6 @@ def d_without_grad(generator, discriminator, d_optimiser, real, z):
     loss.backward()
     d_optimiser.step()
     return {"d_loss": loss.detach(), "d_real": 0.5}
-
-
-def d_with_frozen_generator(generator, discriminator, d_optimiser, real, z):
-    generator.requires_grad_(False)
-    loss = (softplus(-discriminator(real)) + softplus(discriminator(generator(z)))).mean()
-    generator.requires_grad_(True)
-    return update(d_optimiser, loss).item()
 
 
 def d_backward_twice(generator, discriminator, d_optimiser, real, z):
@@ -79,10 +85,14 @@ def d_with_autograd_grad(generator, discriminator, d_optimiser, real, z):
     return loss
 
 
-def d_tidies_g_with_zeros(generator, discriminator, d_optimiser, real, z):
-    loss = update(
+def d_undetached(generator, discriminator, d_optimiser, real, z):
+    return update(
         d_optimiser, (softplus(-discriminator(real)) + softplus(discriminator(generator(z)))).mean()
     )
+
+
+def d_tidies_g_with_zeros(generator, *others):
+    loss = d_undetached(generator, *others)
     generator.zero_grad(set_to_none=False)
     return loss
 
@@ -114,7 +124,7 @@ def d_from(loss, fakes=lambda generator, z: generator(z).detach()):
 
 
 D_RIGHT = [
-    d_with_labels, d_without_grad, d_with_frozen_generator, d_backward_twice,
+    d_with_labels, d_without_grad, frozen("generator", d_undetached), d_backward_twice,
     d_with_autograd_grad, d_tidies_g_with_zeros, d_with_a_closure, d_image_by_image,
     d_from(lambda r, f: -(Bernoulli(logits=r).log_prob(ones(r)) + Bernoulli(logits=f).log_prob(zeros(f))).mean()),
     d_from(lambda r, f: softplus(-r.double()).mean() + softplus(f.double()).mean()),
@@ -187,15 +197,6 @@ def d_by_hand(generator, discriminator, d_optimiser, real, z):
     return loss
 
 
-def d_frozen_in_its_own_step(generator, discriminator, d_optimiser, real, z):
-    discriminator.requires_grad_(False)
-    loss = update(
-        d_optimiser, (softplus(-discriminator(real)) + softplus(discriminator(generator(z)))).mean()
-    )
-    discriminator.requires_grad_(True)
-    return loss
-
-
 def d_clips(generator, discriminator, d_optimiser, real, z):
     loss = d_loss(generator, discriminator, real, z)
     clear(d_optimiser, loss)
@@ -210,7 +211,7 @@ D_WRONG = [
     (lambda g, d, o, real, z: d_with_labels(g, d, torch.optim.Adam(d.parameters(), lr=0.1), real, z),
         "own_optimiser", "not by the optimiser that comes in"),
     (lambda *args: [d_with_labels(*args) for _ in range(3)][-1], "many_steps", "more than once in a call"),
-    (d_frozen_in_its_own_step, "frozen", "frozen in its own step"),
+    (frozen("discriminator", d_undetached), "frozen", "frozen in its own step"),
     (d_from(lambda r, f: torch.tensor(softplus(f - r).mean().item(), requires_grad=True)), "no_gradient", "cut from"),
     (lambda g, d, o, real, z: update(both(g, d), softplus(-d(real)).mean() + softplus(d(g(z))).mean()),
         "opponent_moved", "also moved the generator"),
@@ -265,13 +266,6 @@ def g_with_labels(generator, discriminator, g_optimiser, z):
     return update(g_optimiser, bce(discriminator(generator(z)), torch.ones(len(z))))
 
 
-def g_with_frozen_discriminator(generator, discriminator, g_optimiser, z):
-    discriminator.requires_grad_(False)
-    loss = update(g_optimiser, softplus(-discriminator(generator(z))).mean())
-    discriminator.requires_grad_(True)
-    return loss
-
-
 def g_without_gradients_in_d(generator, discriminator, g_optimiser, z):
     g_optimiser.zero_grad()
     loss = -Bernoulli(logits=discriminator(generator(z))).log_prob(torch.ones(len(z))).mean()
@@ -294,7 +288,7 @@ def g_clears_after(generator, discriminator, g_optimiser, z):
     return loss
 
 
-G_RIGHT = [g_with_frozen_discriminator, g_without_gradients_in_d, g_cleans_up, generator_step]
+G_RIGHT = [frozen("discriminator", g_with_labels), g_without_gradients_in_d, g_cleans_up, generator_step]
 G_REMARKS = [
     (g_with_labels, "opponent_gradients", "gradients of D"),
     (g_clears_after, "opponent_gradients", "gradients of D"),
@@ -309,15 +303,8 @@ def g_detaches(generator, discriminator, g_optimiser, z):
     return update(g_optimiser, softplus(-discriminator(generator(z).detach())).mean())
 
 
-def g_freezes_itself(generator, discriminator, g_optimiser, z):
-    generator.requires_grad_(False)
-    loss = update(g_optimiser, softplus(-discriminator(generator(z))).mean())
-    generator.requires_grad_(True)
-    return loss
-
-
 G_WRONG = [
-    (g_freezes_itself, "detached", "frozen in place of D"),
+    (frozen("generator", g_with_labels), "detached", "frozen in place of D"),
     (lambda g, d, o, z: (g_without_gradients_in_d(g, d, o, z), o.step())[0], "many_steps", "more than once in a call"),
     (lambda g, d, o, z: update(both(g, d), softplus(-d(g(z))).mean()), "opponent_moved", "moved the discriminator"),
     (g_detaches, "detached", "cut from the graph"),

@@ -148,27 +148,30 @@ def by_steps(generator, discriminator, g_optimiser, d_optimiser, real, z):
     return generator_step(generator, discriminator, g_optimiser, z[1])
 
 
+def stale(optimiser, loss):
+    loss.backward()
+    optimiser.step()
+    return loss
+
+
+def as_shown(generator, discriminator, g_optimiser, d_optimiser, real, z):
+    d_loss = stale(d_optimiser, d_loss_of(generator, discriminator, real, z[0]))
+    return d_loss, stale(g_optimiser, g_loss_of(generator, discriminator, z[1]))
+
+
 def cleared_at_the_start(generator, discriminator, g_optimiser, d_optimiser, real, z):
     clear(generator, discriminator, g_optimiser, d_optimiser)
-    with torch.no_grad():
-        fake = generator(z[0])
-    (softplus(-discriminator(real)) + softplus(discriminator(fake))).mean().backward()
-    d_optimiser.step()
-    g_loss_of(generator, discriminator, z[1]).backward()
-    g_optimiser.step()
-    return True
+    fake = generator(z[0]).detach()
+    stale(d_optimiser, (softplus(-discriminator(real)) + softplus(discriminator(fake))).mean())
+    return stale(g_optimiser, g_loss_of(generator, discriminator, z[1])) * 0
 
 
 def not_cut_but_cleared(generator, discriminator, g_optimiser, d_optimiser, real, z):
     loss = d_loss_of(generator, discriminator, real, z[0])
     discriminator.zero_grad()
-    loss.backward()
-    d_optimiser.step()
-    g_loss = g_loss_of(generator, discriminator, z[1])
+    stale(d_optimiser, loss)
     generator.zero_grad(set_to_none=False)
-    g_loss.backward()
-    g_optimiser.step()
-    return loss.item(), g_loss.item()
+    return loss.item(), stale(g_optimiser, g_loss_of(generator, discriminator, z[1])).item()
 
 
 def cleared_afterwards_too(*args):
@@ -238,23 +241,9 @@ ROUND_REMARKS = [
     (lambda *args: plain(*args, half=True), "half", "half of D's loss"),
     (thaws_d_itself, "left_frozen", "itself"),
     (lambda *args: not_cut_but_cleared(*args)[::-1], "returned", "another order"),
-    (
-        with_losses(lambda r, f: softplus(-r) + softplus(f), lambda f: -(f.sigmoid() + 1e-6).log()),
-        "tails",
-        "vanishes",
-    ),
+    (with_losses(lambda r, f: softplus(-r) + softplus(f), lambda f: -(f.sigmoid() + 1e-6).log()), "tails", "vanishes"),
     (trains_g_itself, "left_in_eval", "itself"),
-]
-
-
-def as_shown(generator, discriminator, g_optimiser, d_optimiser, real, z):
-    d_loss = d_loss_of(generator, discriminator, real, z[0])
-    d_loss.backward()
-    d_optimiser.step()
-    g_loss = g_loss_of(generator, discriminator, z[1])
-    g_loss.backward()
-    g_optimiser.step()
-    return d_loss, g_loss
+]  # fmt: skip
 
 
 def after(change, play=by_steps):
@@ -272,11 +261,8 @@ def d_steps_by_nothing(generator, discriminator, g_optimiser, d_optimiser):
     d_optimiser.step()
 
 
-def g_without_grad(generator, discriminator, g_optimiser, d_optimiser, real, z):
-    discriminator_step(generator, discriminator, d_optimiser, real, z[0])
-    with torch.no_grad():
-        fake = generator(z[1])
-    update(g_optimiser, softplus(-discriminator(fake)).mean())
+def detached(generator):
+    return lambda z: generator(z).detach()
 
 
 def cleared_too_early(generator, discriminator, g_optimiser, d_optimiser, real, z):
@@ -288,38 +274,25 @@ def cleared_too_early(generator, discriminator, g_optimiser, d_optimiser, real, 
     g_optimiser.step()
 
 
-def both_losses_first(generator, discriminator, g_optimiser, d_optimiser, real, z):
-    d_loss, g_loss = (
-        d_loss_of(generator, discriminator, real, z[0]),
-        g_loss_of(generator, discriminator, z[1]),
-    )
-    update(d_optimiser, d_loss)
-    update(g_optimiser, g_loss)
-
-
-def own_noise(generator, discriminator, g_optimiser, d_optimiser, real, z):
-    by_steps(generator, discriminator, g_optimiser, d_optimiser, real, torch.randn_like(z))
-
-
-def by_hand(generator, discriminator, g_optimiser, d_optimiser, real, z):
-    update(torch.optim.SGD(discriminator.parameters(), 0.1), d_loss_of(generator, discriminator, real, z[0]))
-    update(g_optimiser, g_loss_of(generator, discriminator, z[1]))
-
-
 ROUND_WRONG = [
     (as_shown, "not_cleared", "both losses"),
     (lambda g, d, *rest: [g.zero_grad(), d.zero_grad(), as_shown(g, d, *rest)], "g_not_cleared", "not enough"),
     (after(clear, as_shown), "cleared_late", "Clear, then fill"),
     (cleared_too_early, "still", "after the gradient was cleared"),
-    (both_losses_first, "in_place", "stepped before"),
-    (g_without_grad, "still", "G does not move"),
+    (lambda g, d, go, do, real, z:
+        [update(*each) for each in ((do, d_loss_of(g, d, real, z[0])), (go, g_loss_of(g, d, z[1])))],
+        "in_place", "stepped before"),
+    (lambda g, d, go, do, real, z:
+        [discriminator_step(g, d, do, real, z[0]), update(go, g_loss_of(detached(g), d, z[1]))],
+        "still", "G does not move"),
     (lambda g, d, go, do, real, z: by_steps(g, d, do, go, real, z), "exchanged", "changed places"),
     (after(lambda g, d, *_: d.requires_grad_(False)), "left_frozen", "frozen"),
     (after(lambda g, d, *_: g.requires_grad_(False)), "left_frozen", "frozen"),
     (after(lambda g, d, *_: g.eval()), "left_in_eval", "evaluation mode"),
     (after(d_steps_by_nothing), "idle_step", "Adam"),
-    (own_noise, "noise", "two different results"),
-    (by_hand, "own_optimiser", "not by the optimiser"),
+    (lambda *args: by_steps(*args[:5], torch.randn_like(args[5])), "noise", "two different results"),
+    (lambda g, d, go, do, *inputs: plain(g, d, go, torch.optim.SGD(d.parameters(), 0.1), *inputs),
+        "own_optimiser", "not by the optimiser"),
     (lambda g, d, go, do, real, z: plain(g, d, go, do, real.mul_(0.9), z), "changed_input", "changes `real`"),
     (lambda g, d, go, do, real, z: [update(do, d_loss_of(g, d, real, z[0])), update(go, g_loss_of(g, d, z[1]) / 3)],
         "update", "G moves in the right direction, but 0.333 times"),
