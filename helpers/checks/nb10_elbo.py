@@ -69,8 +69,7 @@ def _kl_cases() -> list[Case]:
 def _kl_hints(c: Case) -> dict[tuple, str]:
     batch, latent = c.mu.shape
     return {
-        (): f"That is one number for the whole batch. {ONE_EACH}",
-        (1,): f"That is one number for the whole batch. {ONE_EACH}",
+        **dict.fromkeys([(), (1,)], f"That is one number for the whole batch. {ONE_EACH}"),
         (batch, latent): "Sum over the latent dimensions of an observation.",
         (batch, 1): "The last dimension is one too many: beside a (B,) it silently grows to (B, B).",
         (latent,): f"You summed over the observations and kept the latent dimensions. {ONE_EACH}",
@@ -253,7 +252,6 @@ REGULARISERS = [
     Row("entropy_sign", lambda c, z: _p(z) + _mean_q(c), SAME_SIGN),
     Row("entropy_sign", lambda c, z: _mean_p(c) + _mean_q(c), SAME_SIGN),
     Row("prior_sign", lambda c, z: -_p(z) - _q(z, c.mu, c.log_var), SAME_SIGN),
-    Row("prior_sign", lambda c, z: -_p(z) - _mean_q(c), SAME_SIGN),
     Row("prior_sign", lambda c, z: -_mean_p(c) - _mean_q(c), SAME_SIGN),
     Row("q_place", lambda c, z: _p(z) - _q(c.mu, c.mu, c.log_var), NOT_THERE),
     Row("q_place", lambda c, z: _p(z) - _q(noise(c, z), c.mu, c.log_var), NOT_THERE),

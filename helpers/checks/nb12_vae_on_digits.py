@@ -189,8 +189,6 @@ SUMS = [
     Row("kl_twice", lambda r, k, beta: r + (1 + beta) * k, "The KL stands in your sum twice, once without β."),
     Row("batch_mean", lambda r, k, beta: (v := r + beta * k) / len(v),
         "You divide the loss of each image by the number of images. The step takes their mean; it would divide again."),
-    Row("halved", lambda r, k, beta: 0.5 * (r + beta * k),
-        "You take half the sum of the two terms. The step goes the right way, but the number is half of −ELBO."),
 ]  # fmt: skip
 
 
