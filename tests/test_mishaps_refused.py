@@ -251,7 +251,10 @@ CALLS |= {
     "squares of a mean": (lambda: half_square(GREY, GREY[:1]), "equal shapes"),
     "shift of colours": (lambda: shift(SIGNED.repeat(1, 3, 1, 1)), "x.flatten(0, 1).unsqueeze(1)"),
     "shift of an image": (lambda: shift(SIGNED[0]), "one channel"),
-    "loss weights of nobody": (lambda: wired(SIGNED, {"critic": {"real": 1.0}}), "with loss weights for critic"),
+    "loss weights of nobody": (
+        lambda: wired(SIGNED, {"critic": {"real": 1.0}}),
+        "with loss weights for critic",
+    ),
     "networks in another order": (
         lambda: wired(SIGNED, networks=dict(reversed(parts().items()))),
         "in this order",
