@@ -378,6 +378,7 @@ DOORLESS = {
     "discriminator_step": "points too",
     "generator_step": "reads noise alone",
     "prior_step": "reads codes",
+    "conditional_vae_step": "goes through vae_step",
 }
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+from torch import Tensor
+
 from helpers.feedback.observe import Close, alike
 from helpers.feedback.reading import numbers
 from helpers.feedback.says import Mistake, a_or_an
@@ -26,31 +28,35 @@ def expect(answer: object, right: object, slips: Mapping[str, object] | None = N
     Numbers, lists, arrays and tensors are taken, and compared to a relative 1e-4 of the largest number. Where several
     slips give the same, all of them are named. Raises AssertionError with one sentence.
     """
-    start = f"{name}: " if name else ""
+
+    def failed(sentence: str) -> AssertionError:
+        return AssertionError(f"{name}: {sentence}" if name else sentence[0].upper() + sentence[1:])
+
     if answer is None:
-        raise AssertionError(f"{start}nothing came back. Is the `return` missing?")
+        raise failed("nothing came back. Is the `return` missing?")
     try:
         answer = numbers(answer, "numbers").detach().double()
     except Mistake:
-        raise AssertionError(f"{start}{a_or_an(answer)} came back, where numbers are asked for.") from None
+        raise failed(f"{a_or_an(answer)} came back, where numbers are asked for.") from None
     right = numbers(right).detach().double()
     if alike(answer, right, EXACT):
         return
-    found = [
-        said for said, slip in (slips or {}).items() if alike(answer, numbers(slip).detach().double(), EXACT)
-    ]
+    found = [said for said, slip in (slips or {}).items() if _is(answer, numbers(slip).detach().double())]
     if found:
-        raise AssertionError(start + (found[0] if not found[1:] else f"either {' or '.join(found[:3])}"))
+        raise failed(found[0] if not found[1:] else f"either {' or '.join(found[:3])}")
     if answer.shape != right.shape:
-        raise AssertionError(
-            f"{start}the shape is {tuple(answer.shape)}, and {tuple(right.shape)} is asked for."
-        )
+        raise failed(f"the shape is {tuple(answer.shape)}, and {tuple(right.shape)} is asked for.")
     if not answer.isfinite().all() and right.isfinite().all():
-        raise AssertionError(
-            f"{start}NaN or infinity came back: look for 0/0, for the logarithm of 0, for an exponential out of range."
+        raise failed(
+            "NaN or infinity came back: look for 0/0, for the logarithm of 0, for an exponential or a square out of "
+            "range."
         )
-    off = (answer - right).abs().max()
-    raise AssertionError(f"{start}largest difference {off:.4g}. This is none of the usual slips.")
+    raise failed(f"largest difference {(answer - right).abs().max():.4g}. This is none of the usual slips.")
+
+
+def _is(answer: Tensor, slip: Tensor) -> bool:
+    """Whether the answer is this slip; two that are infinite everywhere may be so for different reasons."""
+    return bool(slip.isfinite().any()) and alike(answer, slip, EXACT)
 
 
 def pair(answer: object) -> tuple | list:

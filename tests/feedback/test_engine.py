@@ -283,18 +283,18 @@ def test_expect_names_the_slip_or_the_difference():
     expect([1.0, 2.0], torch.tensor([1.0, 2.0]))
     expect(np.float64(2), 2)
     for answer, phrase in [
-        (None, "nothing came back"),
-        ("two", "a `str` came back"),
+        (None, "Nothing came back"),
+        ("two", "A `str` came back"),
         (torch.ones(3), "shape is (3,), and (2,) is asked for"),
         ([2.0, 4.0], "Twice."),
         ([math.nan, 1.0], "NaN or infinity"),
-        ([1.0, 2.5], "largest difference 0.5"),
+        ([1.0, 2.5], "Largest difference 0.5"),
         (torch.ones(2, device="meta"), "came back"),
     ]:
         with pytest.raises(AssertionError) as found:
             expect(answer, [1.0, 2.0], {"Twice.": [2.0, 4.0], "One number.": 1.5})
         assert phrase in str(found.value)
-    with pytest.raises(AssertionError, match=r"either One\. or Two\."):
+    with pytest.raises(AssertionError, match=r"Either One\. or Two\."):
         expect(3.0, 1.0, {"One.": 3.0, "Two.": torch.tensor(3.0)})
 
 

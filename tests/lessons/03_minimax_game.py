@@ -158,8 +158,8 @@ WRONG = {
         "mean": (lambda p, q, pi: (skewed_js(p, q, pi) - coin(pi)) / len(p), "mean"),
     },
     "kl_game": {
-        "upside down": (lambda p, q: (q / p, (p * (p / q).log()).nansum() - 1), "NaN"),
-        "log ratio": (lambda p, q: ((p / q).log(), torch.xlogy(p, p / q).sum() - 1), "infinity"),
+        "upside down": (lambda p, q: (q / p, (p * (p / q).log()).nansum() - 1), "upside down"),
+        "log ratio": (lambda p, q: ((p / q).log(), torch.xlogy(p, p / q).sum() - 1), "logarithm of T"),
         "a discriminator": (lambda p, q: (p / (p + q), torch.xlogy(p, p / q).sum() - 1), "notebook 03"),
         "scaled": (lambda p, q: ((p / q) / (p / q).sum(), torch.xlogy(p, p / q).sum() - 1), "scaled"),
         "no minus one": (lambda p, q: (p / q, torch.xlogy(p, p / q).sum()), "divergence alone"),
