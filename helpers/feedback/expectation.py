@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Mapping
 
-from torch import Tensor
-
 from helpers.feedback.observe import Close, alike
 from helpers.feedback.reading import numbers
 from helpers.feedback.says import Mistake, a_or_an
@@ -41,9 +39,13 @@ def expect(answer: object, right: object, slips: Mapping[str, object] | None = N
     right = numbers(right).detach().double()
     if alike(answer, right, EXACT):
         return
-    found = [said for said, slip in (slips or {}).items() if _is(answer, numbers(slip).detach().double())]
+    found = [
+        said for said, slip in (slips or {}).items() if alike(answer, numbers(slip).detach().double(), EXACT)
+    ]
+    if found[1:]:
+        raise failed(f"either {' or '.join(found[:3])}")
     if found:
-        raise failed(found[0] if not found[1:] else f"either {' or '.join(found[:3])}")
+        raise AssertionError(f"{name}: {found[0]}" if name else found[0])
     if answer.shape != right.shape:
         raise failed(f"the shape is {tuple(answer.shape)}, and {tuple(right.shape)} is asked for.")
     if not answer.isfinite().all() and right.isfinite().all():
@@ -52,11 +54,6 @@ def expect(answer: object, right: object, slips: Mapping[str, object] | None = N
             "range."
         )
     raise failed(f"largest difference {(answer - right).abs().max():.4g}. This is none of the usual slips.")
-
-
-def _is(answer: Tensor, slip: Tensor) -> bool:
-    """Whether the answer is this slip; two that are infinite everywhere may be so for different reasons."""
-    return bool(slip.isfinite().any()) and alike(answer, slip, EXACT)
 
 
 def pair(answer: object) -> tuple | list:

@@ -208,7 +208,7 @@ WRONG = {
         "zeros": (renyi_without_zeros, "NaN"),
         "left out": (renyi_on_the_common_support, "infinite here"),
         "a small number": (lambda p, q, alpha: renyi(p + 1e-9, q + 1e-9, alpha), "hides"),
-        "always infinite": (renyi_infinite_for_every_order, "NaN or infinity"),
+        "always infinite": (renyi_infinite_for_every_order, "nothing here depends on α"),
         "scaled to what is left": (renyi_on_what_is_left, "scaled to sum to 1"),
         "nothing": (lambda p, q, alpha: None, "return"),
     },
