@@ -1,6 +1,7 @@
 """Imports in helpers lead only downward; which floors there are stands in the docstring of helpers/__init__.py."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -133,3 +134,14 @@ def test_an_import_upward_or_sideways_is_found(file_with, file, line):
 )
 def test_an_import_downward_is_none_of_them(file_with, file, line):
     assert file_with(file, line) == []
+
+
+ASSIGNMENTS = sorted(HELPERS.parent.glob("lessons/*/assignment.ipynb"))
+
+
+@pytest.mark.parametrize("path", ASSIGNMENTS, ids=lambda path: path.parent.name)
+def test_an_assignment_takes_its_machinery_from_the_engine(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    assert re.search(r"^from helpers\.feedback import .*\bexpect\b", code, re.MULTILINE)
+    assert not re.search(r"^def (expect|attempt|pair)\(", code, re.MULTILINE)
