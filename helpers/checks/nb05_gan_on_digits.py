@@ -87,24 +87,15 @@ def _door_cases() -> list[Case]:
     return cases
 
 
-class _Hints(dict):
-    """Hints on shapes; on one that is not foreseen, a question."""
-
-    def get(self, shape: tuple, default: str = "") -> str:
-        return super().get(
-            shape, "Which dimension is too many, too few or of another length than it should be?"
-        )
-
-
-def _door_hints(c: Case) -> _Hints:
+def _door_hints(c: Case) -> dict[tuple, str]:
     n = len(c.pixels)
-    return _Hints({
+    return {
         (n, 28, 28): "Convolutions want a dimension for the channels, here one, after that of the images.",
         (n, 28, 28, 1): "PyTorch keeps the channel before height and width.",
         (n, 784): "The pixels should stay in rows and columns.",
         (1, n, 28, 28): "The images come first, then the channel.",
         (n, 3, 28, 28): "These images are grey: one channel is enough.",
-    })  # fmt: skip
+    }  # fmt: skip
 
 
 def _float32(value: object, c: Case) -> Tensor:
@@ -146,7 +137,15 @@ DOOR = Task(
     cases=_door_cases,
     tables=(PIXELS, PLACES),
     compose=lambda c, pixel, place: place(pixel(c.pixels)).unsqueeze(1),
-    observe=Observe(Wanted("(N, 1, 28, 28)", lambda c: (len(c.pixels), 1, 28, 28), _door_hints), read=_float32),
+    observe=Observe(
+        Wanted(
+            "(N, 1, 28, 28)",
+            lambda c: (len(c.pixels), 1, 28, 28),
+            _door_hints,
+            otherwise="Which dimension is too many, too few or of another length than it should be?",
+        ),
+        read=_float32,
+    ),
     close=Close(0, 1e-5),
     praise="Paper is −1, ink is 1, and each image stands for itself.",
     witness=_all_shades,

@@ -52,18 +52,12 @@ def _beside(c: Case, label: Callable, mark: Callable, order: Callable) -> Tensor
     return order(c.images, marks[:, :, None, None].expand(-1, -1, *c.images.shape[2:]))
 
 
-class _Hints(dict):
-    """Hints on shapes; on one that is not foreseen, a question."""
-
-    def get(self, shape: tuple, default: str = "") -> str:
-        return super().get(
-            shape, "Which dimension is too long or too short? Print the shapes of what you join."
-        )
+LENGTHS = "Which dimension is too long or too short? Print the shapes of what you join."
 
 
-def _image_hints(c: Case) -> _Hints:
+def _image_hints(c: Case) -> dict[tuple, str]:
     (b, channels, h, w), k, seen = c.images.shape, c.classes, int(c.labels.max()) + 1
-    return _Hints({
+    return {
         (b, channels + 1, h, w): "There is one channel for the label; each class needs its own.",
         (b, k, h, w): "The image is missing, or the new channels were added to it.",
         (b, 1 + k, h, w): "Only one channel of the image is left; images may have several.",
@@ -75,7 +69,7 @@ def _image_hints(c: Case) -> _Hints:
         (b, channels + 10, h, w): "Ten classes are written into your code; their number comes in.",
         (b, h, w, channels + k): "PyTorch keeps channels before height and width.",
         (b, channels + k, w, h): "Height and width have changed places.",
-    })  # fmt: skip
+    }  # fmt: skip
 
 
 def _of_one_type(value: object, case: Case) -> object:
@@ -111,7 +105,7 @@ CONDITIONAL = Task(
     compose=_beside,
     observe=Observe(
         Wanted("(B, C + classes, H, W)", lambda c: (len(c.images), c.images.shape[1] + c.classes, *c.images.shape[2:]),
-               _image_hints),
+               _image_hints, otherwise=LENGTHS),
         at=("images",), read=_of_one_type),
     praise="Each image comes with its label, on every pixel.",
     witness=_which_part,

@@ -15,6 +15,7 @@ from helpers.checks.shared import (
     LIKELIHOODS,
     LOG_TWO_PI,
     ONE_EACH,
+    evidence,
     exact_case,
     floats,
     gaussian_kl,
@@ -271,10 +272,6 @@ REGULARISERS = [
 ]  # fmt: skip
 
 
-def _evidence(c: Case) -> Tensor:
-    return c.model.log_evidence(c.x)
-
-
 def _to_posterior(c: Case) -> Tensor:
     return kl_to_posterior(c.model, c.x, c.mu, c.log_var)
 
@@ -295,15 +292,15 @@ WEIGHINGS = [
     Row("kl_to_posterior", lambda r, k, c: (r, 0 * k - c.once(_to_posterior)),
         "Your KL is that to the posterior. That is the gap beneath log p(x); what log p(x|z) is weighed against is "
         "the KL to what was believed before x was seen."),
-    Row("evidence", lambda r, k, c: (c.once(_evidence) + 0 * r, 0 * k),
+    Row("evidence", lambda r, k, c: (c.once(evidence) + 0 * r, 0 * k),
         "That is log p(x) itself, which this model happens to know. The bound lies below, by a gap that depends on "
         "q."),
-    Row("evidence_minus_kl", lambda r, k, c: (c.once(_evidence) + 0 * r, k),
+    Row("evidence_minus_kl", lambda r, k, c: (c.once(evidence) + 0 * r, k),
         "You subtract the KL to the prior from log p(x). The gap beneath log p(x) is a KL to another distribution: "
         "which one would q have to be for the gap to close?"),
-    Row("gap_sign", lambda r, k, c: (2 * c.once(_evidence) - r, -k),
+    Row("gap_sign", lambda r, k, c: (2 * c.once(evidence) - r, -k),
         "You add the gap to log p(x), so your bound lies above it. A lower bound lies below."),
-    Row("gap", lambda r, k, c: (c.once(_evidence) - r, -k),
+    Row("gap", lambda r, k, c: (c.once(evidence) - r, -k),
         "That is the gap, how far the bound lies beneath log p(x). The bound itself is wanted."),
 ]  # fmt: skip
 IMPORTANCE = (

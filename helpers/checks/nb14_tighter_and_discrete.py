@@ -10,6 +10,7 @@ from helpers.checks.shared import (
     DRAWS,
     LIKELIHOODS,
     entropy,
+    evidence,
     exact_case,
     far_away,
     floats,
@@ -102,7 +103,7 @@ WEIGHTS = [
         "log p(z) has the wrong sign: you divide by a density that should multiply."),
     Row("mean_apart", lambda c, r, p, q: (r, log_mean_exp(p) - log_mean_exp(q)),
         "The three densities of a weight are averaged apart. A weight is made of all three: put it together first."),
-    Row("evidence", lambda c, r, p, q: (c.once(_evidence) + 0 * r, 0 * r),
+    Row("evidence", lambda c, r, p, q: (c.once(evidence) + 0 * r, 0 * r),
         "That is log p(x) itself, which this model happens to know. The bound lies below it, and depends on q."),
 ]  # fmt: skip
 MEANS = [
@@ -148,10 +149,6 @@ RESULTS = [
         "Every observation has the same bound: you average over the batch. Average over the K samples only."),
     Row("bits", lambda v: v / math.log(2), "Your bound is in bits. Nats are wanted."),
 ]  # fmt: skip
-
-
-def _evidence(c: Case) -> Tensor:
-    return c.model.log_evidence(c.x)
 
 
 def _compose(c, draw, likelihood, prior, q, weigh, mean, end):

@@ -231,6 +231,10 @@ def entropy(c: Case) -> Tensor:
     return 0.5 * (1 + LOG_TWO_PI + c.log_var).sum(-1)
 
 
+def evidence(c: Case) -> Tensor:
+    return c.model.log_evidence(c.x)
+
+
 def rate(c: Case) -> Tensor:
     """KL(q(z|x) ‖ p(z)) of each row."""
     return gaussian_kl(c.mu, c.log_var).sum(-1)

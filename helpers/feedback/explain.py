@@ -209,9 +209,8 @@ class _Table:
         return [choice for choice, one in zip(fitting, same.tolist(), strict=True) if one]
 
 
-_TABLES: dict[
-    Task, list[tuple[Case, dict]]
-] = {}  # the last two first cases of a task, and what choices give there
+# The last two first cases of a task, and what choices give there.
+_TABLES: dict[Task, list[tuple[Case, dict]]] = {}
 
 
 def _like(
@@ -240,9 +239,8 @@ def _equal(one: Case, other: Case) -> bool:
 
 def _agrees(task: Task, choice: Choice, cases: Sequence[Case], seen: Sequence[Seen]) -> bool:
     try:
-        if isinstance(
-            task.observe, Observe
-        ):  # values first: most choices fail there, and gradients take longer
+        # Values first: most choices fail there, and gradients take longer.
+        if isinstance(task.observe, Observe):
             with torch.no_grad():
                 for case, each in zip(cases[1:], seen[1:], strict=True):
                     values = task.observe.values(choice, case)
@@ -350,9 +348,5 @@ def audit(task: Task, faults: int = 2) -> list[tuple[Choice, Choice]]:
 def _fingerprint(seen: Sequence[Seen]) -> tuple[str, float]:
     """A shape and a number that are alike where observations are."""
     shapes = str([{name: tuple(value.shape) for name, value in each.items()} for each in seen])
-    total = sum(float(torch.nan_to_num(_weighed(value), 0, 0, 0)) for each in seen for value in each.values())
-    return shapes, total
-
-
-def _weighed(value: Tensor) -> Tensor:
-    return (torch.nan_to_num(value.flatten(), 0, 1, -1).clamp(-1e6, 1e6)).sum()
+    parts = (torch.nan_to_num(value, 0, 1, -1).clamp(-1e6, 1e6) for each in seen for value in each.values())
+    return shapes, sum(float(part.sum()) for part in parts)

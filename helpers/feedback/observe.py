@@ -65,21 +65,23 @@ class Close:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A tensor that should be returned: how its shape is written, the shape on a case, what other shapes mean."""
+    """A tensor that should be returned: how its shape is written, the shape on a case, what other shapes mean.
+
+    `hints` are sentences for shapes that are foreseen, `otherwise` is the one for all others.
+    """
 
     symbols: str
     shape: Callable[[Case], tuple]
     hints: Callable[[Case], Mapping[tuple, str]] = field(default=lambda case: {})
     what: str = "a tensor"
+    otherwise: str = "Which dimensions still have to be summed, and which one has to stay?"
 
     def check(self, value: Tensor, case: Case) -> None:
         """Raises `Mistake` of kind "shape" where the shape is another one."""
         got, wanted = tuple(value.shape), tuple(self.shape(case))
         if got == wanted:
             return
-        hint = self.hints(case).get(
-            got, "Which dimensions still have to be summed, and which one has to stay?"
-        )
+        hint = self.hints(case).get(got, self.otherwise)
         if wanted == ():
             text = f"One number is wanted, but yours has the shape {got}. {hint}"
         else:
@@ -197,9 +199,8 @@ class Observe:
             else:
                 leaf = mine[name].detach().requires_grad_()
                 leaves.append((leaf,))
-                mine[name] = (
-                    leaf.clone()
-                )  # no leaf, as in a training step, so that a `+=` is seen and not refused
+                # No leaf, as in a training step, so that a `+=` is seen and not refused.
+                mine[name] = leaf.clone()
         found = self.values(call, mine)
         unchanged(case, mine)
         seen = Seen({name: value.detach().double() for name, value in found.items()})
