@@ -11,8 +11,16 @@ tests/test_floors.py reads this table, so a new file or folder gets its place in
     1  training, data                 the one loop, seeds, checkpoints; tensors in, batches out
     1  theory                         exact results that serve as oracles
     1  feedback                       how a check speaks, whatever it is about
+    1  described                      what a figure shows, in words
 
 In checks, each notebook has a file of its own, `nb05_….py`, which imports nothing else of checks but `shared`.
 """
+
+import os
+
+# A thread that waits for the other gives its core away instead of spinning. Otherwise two threads on two cores, one of
+# them busy with another program, make a small step 75 times as slow. PyTorch reads this when it is loaded; the first
+# cell of every notebook loads this package before.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 __version__ = "0.1.0"

@@ -1,4 +1,8 @@
-"""Every figure of the course: one style, alternative text always, small enough to be kept in a notebook."""
+"""Every figure of the course: one style, described for those who cannot see it, small enough to be kept.
+
+The description (alternative text) of a figure is made from what is drawn, unless `alt` gives another. `caption` is a
+sentence that everybody reads below the figure: what is drawn, and what to look at.
+"""
 
 import base64
 import html
@@ -20,9 +24,13 @@ from matplotlib.figure import Figure
 from matplotlib.textpath import TextPath
 from PIL import Image
 
+from helpers.described import described, described_images
+
 SHARPNESS = 2  # pixels drawn for each pixel of the page, so that text stays crisp on fine screens
 DPI = 96 * SHARPNESS  # a page has 96 pixels an inch
 GREYS = 16  # levels kept of a grey picture: the eye sees no difference in a digit, the file is half as large
+
+CAPTION = "font-size:90%;line-height:1.4;opacity:0.85;margin:0.2em 0 0.6em"
 
 # matplotlib's okabe_ito, colours that stay apart for colour-blind eyes: the strong ones first, the yellow left out.
 BLACK, ORANGE, SKY, GREEN, _, BLUE, VERMILION, PURPLE = map(to_hex, matplotlib.color_sequences["okabe_ito"])
@@ -59,12 +67,17 @@ class Picture:
     width: int
     height: int
     mime: str = "image/png"
+    caption: str = ""
 
     def html(self) -> str:
-        """The <img> element, complete in itself: it needs no file and no network."""
+        """The <img> element with its caption, complete in itself: it needs no file and no network."""
         source = f"data:{self.mime};base64,{base64.b64encode(self.data).decode()}"
         alt = html.escape(" ".join(self.alt.split()))
-        return f'<img alt="{alt}" src="{source}" width="{self.width}" style="max-width:100%">'
+        image = f'<img alt="{alt}" src="{source}" width="{self.width}" style="max-width:100%">'
+        if not self.caption:
+            return image
+        caption = f'<figcaption style="{CAPTION}">{html.escape(self.caption, quote=False)}</figcaption>'
+        return f'<figure style="margin:0;max-width:{max(self.width, 480)}px">{image}{caption}</figure>'
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
         # As text/html, because JupyterLab shows no alternative text of an image/png.
@@ -93,20 +106,21 @@ def new_figure(rows=1, columns=1, width=6.4, height=3.2, **subplots):
     return figure, figure.subplots(rows, columns, **subplots)
 
 
-def picture(figure: Figure, alt: str) -> Picture:
-    """Draw a matplotlib figure and describe it in `alt`: what is seen, not how it was made.
+def picture(figure: Figure, alt: str | None = None, *, caption: str = "") -> Picture:
+    """Draw a matplotlib figure. It is described by what is drawn, or by `alt`: what is seen, not how it was made.
 
-    Raises ValueError where the description is missing or too short to be one.
+    Raises ValueError where a given description is too short to be one.
     """
     _check_description(alt)
+    alt = described(figure) if alt is None else alt
     if getattr(figure, "number", None) is not None:  # made by pyplot, which would show it a second time
         from matplotlib import pyplot
 
         pyplot.close(figure)
-    return encode(_draw(figure), alt)
+    return encode(_draw(figure), alt, caption)
 
 
-def encode(pixels: np.ndarray, alt: str) -> Picture:
+def encode(pixels: np.ndarray, alt: str, caption: str = "") -> Picture:
     """Pixels (H, W) or (H, W, 3) of uint8 as the smallest PNG that looks the same."""
     height, width = (length // SHARPNESS for length in pixels.shape[:2])
     pixels = pixels[: height * SHARPNESS, : width * SHARPNESS]
@@ -123,12 +137,14 @@ def encode(pixels: np.ndarray, alt: str) -> Picture:
         image.putpalette(np.where(palette > 250, 255, palette).tolist())  # the page stays quite white
     data = io.BytesIO()
     image.save(data, "PNG")
-    return Picture(data.getvalue(), alt, width, height)
+    return Picture(data.getvalue(), alt, width, height, caption=caption)
 
 
 def image_grid(
     images,
-    alt: str,
+    *,
+    alt: str | None = None,
+    caption: str = "",
     columns: int | None = None,
     titles: str | Sequence[str] = (),
     row_titles: Sequence[str] = (),
@@ -143,6 +159,7 @@ def image_grid(
     images = _as_images(images)
     columns = columns or min(len(images), 10)
     rows = -(-len(images) // columns)
+    alt = described_images(images, columns, titles, row_titles) if alt is None else alt
     headline = titles if isinstance(titles, str) else ""
     titles = [] if isinstance(titles, str) else list(titles)
     if len(titles) not in (0, columns) or len(row_titles) not in (0, rows):
@@ -164,7 +181,7 @@ def image_grid(
     for image, (y, x) in zip(images, corners, strict=False):
         sheet[y : y + height, x : x + width] = np.kron(255 - np.rint(255 * image), np.ones((zoom, zoom)))
     if not lines and not left:
-        return encode(sheet, alt)
+        return encode(sheet, alt, caption)
     use_style()
     figure = Figure(figsize=((sheet.shape[1] + 0.1) / DPI, (sheet.shape[0] + 0.1) / DPI))
     write = partial(figure.text, fontsize=9, transform=None)  # in pixels, from the lower left corner
@@ -173,7 +190,7 @@ def image_grid(
         write(x + width / 2, len(sheet) - y + gap, title, ha="center")
     for title, (y, _) in zip(row_titles, corners[::columns], strict=False):
         write(left - 2 * gap, len(sheet) - y - height / 2, title, ha="right", va="center")
-    return encode(np.minimum(sheet, _draw(figure)[..., 0]), alt)
+    return encode(np.minimum(sheet, _draw(figure)[..., 0]), alt, caption)
 
 
 def running_mean(values, window: int) -> np.ndarray:
@@ -188,7 +205,9 @@ def running_mean(values, window: int) -> np.ndarray:
 def history_plot(
     history: Mapping[str, Sequence[float]],
     names: Sequence[str],
-    alt: str,
+    *,
+    alt: str | None = None,
+    caption: str = "",
     smooth: int = 1,
     labels: Mapping[str, str] | None = None,
     xlabel: str = "update",
@@ -220,13 +239,15 @@ def history_plot(
         axes.plot(updates, running_mean(values, smooth), color=colour, linestyle=line, label=label)
     axes.set(xlabel=xlabel, ylabel=ylabel, xlim=xlim, ylim=ylim)
     figure.legend(loc="outside upper left", ncols=4)
-    return picture(figure, alt)
+    return picture(figure, alt, caption=caption)
 
 
 def line_plot(
     x,
     lines: Mapping[str, Sequence[float]],
-    alt: str,
+    *,
+    alt: str | None = None,
+    caption: str = "",
     xlabel: str = "$x$",
     ylabel: str = "",
     dots: Mapping[str, tuple[float, float]] | None = None,
@@ -251,12 +272,14 @@ def line_plot(
         axes.plot(*place, marker, color="black", markersize=6, label=name)
     axes.set(xlabel=xlabel, ylabel=ylabel, **axes_settings)
     figure.legend(loc="outside upper left", ncols=4)
-    return picture(figure, alt)
+    return picture(figure, alt, caption=caption)
 
 
 def density_plot(
     log_prob: Callable,
-    alt: str,
+    *,
+    alt: str | None = None,
+    caption: str = "",
     limits=(-4, 4, -4, 4),
     points=None,
     cells=160,
@@ -274,11 +297,21 @@ def density_plot(
     if points is not None:
         axes.plot(*_as_points(points).T, "ow", markeredgecolor="black", markeredgewidth=0.5, markersize=3)
     axes.set(aspect="equal", xlim=limits[:2], ylim=limits[2:], xlabel=xlabel, ylabel=ylabel)
-    return picture(figure, alt)
+    return picture(figure, alt, caption=caption)
 
 
 def scatter_plot(
-    points, alt: str, labels=None, circles=(), limits=None, xlabel="$z_1$", ylabel="$z_2$", size=5.0, title=""
+    points,
+    *,
+    alt: str | None = None,
+    caption: str = "",
+    labels=None,
+    circles=(),
+    limits=None,
+    xlabel="$z_1$",
+    ylabel="$z_2$",
+    size=5.0,
+    title="",
 ) -> Picture:
     """Points (n, 2) in the plane; with `labels` (n,) each point is drawn as its label, a digit for instance.
 
@@ -305,11 +338,18 @@ def scatter_plot(
     if limits is not None:
         axes.set(xlim=limits[:2], ylim=limits[2:])
     axes.set(aspect="equal", xlabel=xlabel, ylabel=ylabel, title=title)
-    return picture(figure, alt)
+    return picture(figure, alt, caption=caption)
 
 
 def path_plot(
-    paths: Mapping[str, Sequence], alt: str, limits, xlabel="$x$", ylabel="$y$", size=4.2
+    paths: Mapping[str, Sequence],
+    *,
+    limits,
+    alt: str | None = None,
+    caption: str = "",
+    xlabel="$x$",
+    ylabel="$y$",
+    size=4.2,
 ) -> Picture:
     """Paths in the plane, each a name → points (n, 2), with a dot where it has got to and a cross at the origin.
 
@@ -323,10 +363,20 @@ def path_plot(
         axes.plot(*points[-1], "o", color=colour, markersize=6)
     axes.set(aspect="equal", xlim=limits[:2], ylim=limits[2:], xlabel=xlabel, ylabel=ylabel)
     figure.legend(loc="outside upper left", ncols=2)
-    return picture(figure, alt)
+    return picture(figure, alt, caption=caption)
 
 
-def bar_plot(values, alt: str, names=None, xlabel="", ylabel="", line=None, line_label="") -> Picture:
+def bar_plot(
+    values,
+    *,
+    alt: str | None = None,
+    caption: str = "",
+    names=None,
+    xlabel="",
+    ylabel="",
+    line=None,
+    line_label="",
+) -> Picture:
     """One bar a value; `names` below them (0, 1, 2, … unless given), and a dashed `line` to compare with.
 
     `values` is a list of numbers, or a mapping from the name of a part to such a list: then the parts are stacked.
@@ -349,12 +399,14 @@ def bar_plot(values, alt: str, names=None, xlabel="", ylabel="", line=None, line
     if line is not None or "" not in parts:
         figure.legend(loc="outside upper left", ncols=3)
     axes.set(xlabel=xlabel, ylabel=ylabel)
-    return picture(figure, alt)
+    return picture(figure, alt, caption=caption)
 
 
 def strip_plot(
     runs: Mapping[str, Sequence[float]],
-    alt: str,
+    *,
+    alt: str | None = None,
+    caption: str = "",
     xlabel="",
     line=None,
     line_label="",
@@ -385,11 +437,11 @@ def strip_plot(
     axes.set(xlabel=xlabel, ylim=(len(runs) - 0.5, -0.5), **axes_settings)
     axes.grid(axis="y", color="0.9", linewidth=0.8)
     axes.set_axisbelow(True)
-    return picture(figure, alt)
+    return picture(figure, alt, caption=caption)
 
 
-def hstack(*pictures: Picture, gap: int = 24) -> Picture:
-    """Pictures side by side as one, their descriptions one after the other."""
+def hstack(*pictures: Picture, gap: int = 24, caption: str = "") -> Picture:
+    """Pictures side by side as one, their descriptions and captions one after the other."""
     if not pictures:
         raise ValueError("There is nothing to put side by side: give at least one picture.")
     images = [each.image() for each in pictures]
@@ -397,16 +449,21 @@ def hstack(*pictures: Picture, gap: int = 24) -> Picture:
     sheet = Image.new("RGB", (starts[-1] - gap * SHARPNESS, max(image.height for image in images)), "white")
     for image, start in zip(images, starts, strict=False):
         sheet.paste(image, (start, 0))
-    return encode(np.asarray(sheet), " ".join(each.alt for each in pictures))
+    captions = caption or " ".join(each.caption for each in pictures if each.caption)
+    return encode(np.asarray(sheet), " ".join(each.alt for each in pictures), captions)
 
 
-def animation(pictures: Sequence[Picture], alt: str, fps: float = 6, plays: int = 2) -> Picture:
+def animation(
+    pictures: Sequence[Picture], *, alt: str | None = None, caption: str = "", fps: float = 6, plays: int = 2
+) -> Picture:
     """A GIF of pictures of one size. It plays offline, `plays` times, and rests on its last picture."""
     _check_description(alt)
     if len({(each.width, each.height) for each in pictures}) != 1:
         raise ValueError(
             "An animation needs pictures that are all of one size: draw each with the same settings."
         )
+    if alt is None:
+        alt = f"An animation of {len(pictures)} pictures. First: {pictures[0].alt} Last: {pictures[-1].alt}"
     width, height = pictures[0].width, pictures[0].height
     # One palette for all: with several the colours flicker, and the parts that rest could not be left out.
     strip = Image.new("RGB", (width, height * len(pictures)))
@@ -418,7 +475,7 @@ def animation(pictures: Sequence[Picture], alt: str, fps: float = 6, plays: int 
     repeats = {"loop": plays - 1} if plays > 1 else {}  # a GIF counts the repetitions; 0 would mean for ever
     data = io.BytesIO()
     frames[0].save(data, "GIF", save_all=True, append_images=frames[1:], duration=durations, **repeats)
-    return Picture(data.getvalue(), alt, width, height, mime="image/gif")
+    return Picture(data.getvalue(), alt, width, height, "image/gif", caption)
 
 
 class Stage:
@@ -435,9 +492,10 @@ class Stage:
         for artist in self.moving:
             artist.set_visible(True)
 
-    def picture(self, alt: str) -> Picture:
+    def picture(self, alt: str | None = None) -> Picture:
         """The figure as its artists stand now."""
         _check_description(alt)
+        alt = described(self.canvas.figure) if alt is None else alt
         self.canvas.restore_region(self.rest)
         for artist in self.moving:
             artist.axes.draw_artist(artist)
@@ -457,10 +515,10 @@ def _is_grey(pixels: np.ndarray) -> bool:
 
 
 def _check_description(alt: str) -> None:
-    if not isinstance(alt, str) or len(alt.strip()) < 20:
+    if alt is not None and (not isinstance(alt, str) or len(alt.strip()) < 20):
         raise ValueError(
-            "A picture needs alt, a description of at least 20 characters for those who cannot see it, such as"
-            " 'Sixteen generated digits, most of them readable.'"
+            "A description is at least 20 characters for those who cannot see the picture, such as 'Sixteen generated"
+            " digits, most of them readable.' Without alt it is made from what is drawn."
         )
 
 

@@ -2,9 +2,12 @@
 
 import os
 
+import nbformat
 import psutil
 import pytest
 import torch
+from nbval.plugin import IPyNbCell
+from notebook_claims import cell_for, claims_of
 
 from helpers.training import granted_cpus
 
@@ -29,7 +32,14 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long files first; within a file nothing changes its place."""
+    """Claims behind the last cell of their notebook; the long files first, and within a file all keep their places."""
+    last_cells = {item.parent: item for item in items if isinstance(item, IPyNbCell)}
+    for notebook, last in last_cells.items():
+        if file := claims_of(notebook.path.name):
+            cell = nbformat.v4.new_code_cell(cell_for(file))
+            kind = {"cell_num": last.cell_num + 1, "cell": cell, "options": {"check": False, "skip": False}}
+            claims = IPyNbCell.from_parent(notebook, name=f"claims/{file.name}", **kind)
+            items.insert(items.index(last) + 1, claims)
 
     def place(item: pytest.Item) -> int:
         name = item.path.name

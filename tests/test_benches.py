@@ -85,7 +85,7 @@ def test_the_ceiling_is_minus_log_4_where_the_generator_is_the_data():
 
 
 def test_its_sliders_bend_d_and_move_q():
-    frame = divergence_bench(ALT)
+    frame = divergence_bench(alt=ALT)
     *knots, mean, std = sliders(frame)
     assert len(knots) == 9 and f'alt="{ALT}"' in page(frame)
     before, sentence = drawn(frame), page(frame)
@@ -97,7 +97,7 @@ def test_its_sliders_bend_d_and_move_q():
 
 
 def test_its_buttons_jump_step_and_start_again():
-    frame = divergence_bench(ALT)
+    frame = divergence_bench(alt=ALT)
     start = drawn(frame)
     press(frame, "Jump to D*")
     *knots, _, _ = sliders(frame)
@@ -147,7 +147,7 @@ def test_m_step_is_the_top_of_the_drawn_parabola():
 
 
 def test_its_sliders_buttons_and_box():
-    frame = elbo_bench(ALT)
+    frame = elbo_bench(alt=ALT)
     mean, std, theta = sliders(frame)
     before = drawn(frame)
     mean.value = 1.0

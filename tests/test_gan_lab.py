@@ -127,7 +127,7 @@ def test_a_rate_set_by_hand_is_that_of_its_optimiser(monkeypatch):
     monkeypatch.setattr(GanLab, "set_rates", lambda lab, *rates: asked.append(rates))
     monkeypatch.setattr(GanLab, "round", lambda lab: None)  # nobody needs the 800 rounds of the still picture
     monkeypatch.setattr(GanLab, "estimate", lambda lab: lab.curves["JS"].append((0, 0.1)))
-    frame = gan_lab(ALT)
+    frame = gan_lab(alt=ALT)
     g_rate, d_rate = (w for w in widgets_in(frame.box) if isinstance(w, ipywidgets.FloatLogSlider))
     assert not asked
     g_rate.value = 0.005
@@ -154,7 +154,7 @@ def test_presets_set_rates_momentum_and_steps():
 
 
 def test_its_controls():
-    frame = gan_lab(ALT)
+    frame = gan_lab(alt=ALT)
     assert "0 rounds" in page(frame)
     press(frame, "Step")
     assert "1 rounds" in page(frame)
@@ -172,5 +172,5 @@ def test_its_controls():
 
 
 def test_a_reader_without_a_kernel_sees_a_game_under_way():
-    frame = gan_lab(ALT)
+    frame = gan_lab(alt=ALT)
     assert frame.static is not None and frame.static != frame.picture

@@ -372,7 +372,7 @@ def explorer():
         "b": torch.tensor([0.0, 3.0, 0.0]),
         "c": torch.tensor([0.0, 0.0, 1.0]),
     }
-    frame = latent_explorer(decode, 3, "A test of the views of the explorer.", ends=ends, name="views")
+    frame = latent_explorer(decode, 3, alt="A test of the views of the explorer.", ends=ends, name="views")
     switch, plane, single, morph = frame.box.children[:4]
     return frame, switch, plane, single, morph
 
@@ -437,10 +437,10 @@ def test_the_explorer_morphs_by_line_and_by_arc():
 
 def test_ends_that_do_not_fit_get_a_sentence():
     with pytest.raises(ValueError, match="ends are two or more codes of 3 numbers"):
-        latent_explorer(decode, 3, "A test of what cannot be explored.", ends={"a": torch.zeros(3)})
+        latent_explorer(decode, 3, alt="A test of what cannot be explored.", ends={"a": torch.zeros(3)})
     with pytest.raises(ValueError, match="ends are two or more codes of 3 numbers"):
         latent_explorer(
-            decode, 3, "A test of what cannot be explored.", ends=dict(a=torch.zeros(3), b=torch.zeros(2))
+            decode, 3, alt="A test of what cannot be explored.", ends=dict(a=torch.zeros(3), b=torch.zeros(2))
         )
 
 

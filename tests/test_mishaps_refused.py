@@ -292,11 +292,14 @@ CALLS |= {
     "a step that returns a batch": (lambda: looped({"loss": torch.ones(3)}), r"{'loss': (3,)}"),
     "a step that returns words": (lambda: looped({"loss": "low"}), r"{'loss': 'str'}"),
     "a curve that began late": (
-        lambda: history_plot({"loss": [1.0] * 500, "late": [2.0]}, ["late"], ALT),
+        lambda: history_plot({"loss": [1.0] * 500, "late": [2.0]}, ["late"], alt=ALT),
         "'late' has 1 values and the history 500 updates",
     ),
-    "a mean of no neighbours": (lambda: history_plot({"loss": [1.0]}, ["loss"], ALT, smooth=0), "smooth=1"),
-    "points that cannot be seen": (lambda: scatter_plot([[0.0, torch.nan]], ALT), "NaN or infinite"),
+    "a mean of no neighbours": (
+        lambda: history_plot({"loss": [1.0]}, ["loss"], alt=ALT, smooth=0),
+        "smooth=1",
+    ),
+    "points that cannot be seen": (lambda: scatter_plot([[0.0, torch.nan]], alt=ALT), "NaN or infinite"),
     "nothing beside nothing": (lambda: hstack(), "at least one picture"),
 }
 
@@ -319,7 +322,7 @@ RIGHT = {
     "rounded a little": lambda: game(SIGNED * 1.0005),
     "by names": lambda: gaussian_kl(log_var=LOG_VAR, mu=MU),
     "without labels": lambda: ConditionalGenerator(4, 10, 8)(torch.zeros(6, 4)),
-    "a late start for all": lambda: history_plot({"loss": [1.0, 2.0], "kl": [0.0, 1.0]}, ["kl"], ALT),
+    "a late start for all": lambda: history_plot({"loss": [1.0, 2.0], "kl": [0.0, 1.0]}, ["kl"], alt=ALT),
 }
 
 

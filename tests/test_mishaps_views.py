@@ -36,14 +36,14 @@ def decode(z):
 def explorer(decode=decode, **more):
     ends = {"a": [3.0, 0.0, 0.0], "b": [-3.0, 0.0, 0.0], "c": [0.0, 3.0, 0.0]}
     ends = {name: torch.tensor(code) for name, code in (ends | more).items()}
-    return latent_explorer(decode, 3, ALT, ends=ends)
+    return latent_explorer(decode, 3, alt=ALT, ends=ends)
 
 
 VIEWS = {
-    "divergence": lambda: divergence_bench(ALT),
-    "elbo": lambda: elbo_bench(ALT),
-    "pair": lambda: pair_bench(ALT),
-    "gan lab": lambda: gan_lab(ALT),
+    "divergence": lambda: divergence_bench(alt=ALT),
+    "elbo": lambda: elbo_bench(alt=ALT),
+    "pair": lambda: pair_bench(alt=ALT),
+    "gan lab": lambda: gan_lab(alt=ALT),
     "latent": lambda: explorer(b=[0.0, 0.0, 3.0]),
 }
 
@@ -206,7 +206,7 @@ def test_a_control_that_fails_while_it_is_placed_still_answers_the_hand(monkeypa
     def too_few(bench):
         bench.levels = torch.full((3,), 0.5)
 
-    frame = divergence_bench(ALT)
+    frame = divergence_bench(alt=ALT)
     with monkeypatch.context() as patch:
         patch.setattr(DivergenceBench, "jump", too_few)
         button(frame, "Jump to D*").click()
@@ -240,7 +240,7 @@ def test_a_step_after_an_error_begins_anew_and_is_not_the_end():
             raise ValueError("it broke.")
         yield frames[0].picture
 
-    frames = [pair_bench(ALT, name="another")]
+    frames = [pair_bench(alt=ALT, name="another")]
     frame = LiveFrame(breaks_once, ALT)
     for said in (
         "Stopped by ValueError: it broke. Reset begins again.",
@@ -253,7 +253,7 @@ def test_a_step_after_an_error_begins_anew_and_is_not_the_end():
 
 
 def test_a_button_in_a_kernel_whose_loop_has_ended_does_not_raise():
-    frame = pair_bench(ALT)
+    frame = pair_bench(alt=ALT)
     frame._loop = asyncio.new_event_loop()
     frame._loop.close()
     for label in ("Play", "Pause", "Step", "Reset"):

@@ -88,7 +88,7 @@ def test_q_slides_to_and_fro():
 
 
 def test_its_sliders_and_buttons():
-    frame = pair_bench(ALT)
+    frame = pair_bench(alt=ALT)
     mean_p, std_p, mean_q, std_q = sliders(frame)
     start = drawn(frame)
     assert f'alt="{ALT}"' in page(frame)

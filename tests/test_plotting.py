@@ -47,7 +47,7 @@ def drawn(shown: Picture) -> np.ndarray:
 def figures(monkeypatch):
     """The figures that are made from now on, to look at before they are drawn."""
     seen = []
-    monkeypatch.setattr(plotting, "picture", lambda figure, alt: seen.append(figure))
+    monkeypatch.setattr(plotting, "picture", lambda figure, alt, caption: seen.append(figure))
     return seen
 
 
@@ -88,15 +88,37 @@ def test_the_description_may_hold_any_letter():
     assert img["alt"] == nasty.replace("\n", " ")
 
 
-@pytest.mark.parametrize("alt", ["", "   ", "a plot", None])
-def test_a_picture_without_description_is_refused(alt):
+@pytest.mark.parametrize("alt", ["", "   ", "a plot"])
+def test_a_description_that_is_none_is_refused(alt):
     for make in (
         lambda: picture(a_figure(), alt),
-        lambda: image_grid(torch.zeros(2, 1, 28, 28), alt),
-        lambda: animation([picture(a_figure(), ALT)], alt),
+        lambda: image_grid(torch.zeros(2, 1, 28, 28), alt=alt),
+        lambda: animation([picture(a_figure(), ALT)], alt=alt),
     ):
-        with pytest.raises(ValueError, match="needs alt, a description of at least 20 characters"):
+        with pytest.raises(ValueError, match="A description is at least 20 characters"):
             make()
+
+
+def test_without_one_the_description_is_made_from_what_is_drawn():
+    lines = line_plot([0, 1, 2], {"loss": [3.0, 1.0, 2.0]}, xlabel="step", ylabel="nats")
+    assert lines.alt.startswith("loss goes from 3 to 2 with a bottom of 1 at 1. The x axis, step, runs from")
+    grid = image_grid(torch.full((4, 1, 28, 28), 0.5), columns=2, titles=["a", "b"])
+    assert grid.alt == "4 grey images of 28 × 28 pixels in 2 rows of 2, 50 % ink. Columns: a, b."
+    moving = animation([lines, lines])
+    assert moving.alt == f"An animation of 2 pictures. First: {lines.alt} Last: {lines.alt}"
+
+
+def test_a_caption_is_read_below_the_picture():
+    shown = picture(a_figure(), caption="Where p < q & both are small.")
+    assert (
+        shown.html().startswith("<figure")
+        and "Where p &lt; q &amp; both are small.</figcaption>" in shown.html()
+    )
+    assert "figcaption" not in picture(a_figure()).html()
+    both = hstack(shown, picture(a_figure(), caption="Another."))
+    assert both.caption == "Where p < q & both are small. Another."
+    assert hstack(shown, shown, caption="Twice.").caption == "Twice."
+    assert animation([shown, shown], caption="It moves.").caption == "It moves."
 
 
 def test_the_page_is_white_and_pyplot_keeps_nothing():
@@ -112,7 +134,7 @@ def test_the_page_is_white_and_pyplot_keeps_nothing():
 def test_every_pixel_of_an_image_becomes_a_square_of_ink():
     images = torch.zeros(3, 1, 4, 5)
     images[0, 0, 1, 2], images[1, 0, 0, 0], images[2, 0, 3, 4] = 1, 0.6, 1
-    shown = drawn(image_grid(images, ALT, columns=2, scale=2))
+    shown = drawn(image_grid(images, alt=ALT, columns=2, scale=2))
     zoom, gap = 4, 4
     assert shown.shape == (2 * 4 * zoom + gap, 2 * 5 * zoom + gap)
     assert (shown[4:8, 8:12] == 0).all()
@@ -123,9 +145,9 @@ def test_every_pixel_of_an_image_becomes_a_square_of_ink():
 
 def test_titles_stand_beside_the_images_and_cover_none():
     images = torch.full((6, 1, 8, 8), 0.2)
-    plain = drawn(image_grid(images, ALT, columns=3))
+    plain = drawn(image_grid(images, alt=ALT, columns=3))
     titles, row_titles = ["one", "two", "a long third"], ["data", "copy"]
-    titled = drawn(image_grid(images, ALT, columns=3, titles=titles, row_titles=row_titles))
+    titled = drawn(image_grid(images, alt=ALT, columns=3, titles=titles, row_titles=row_titles))
     assert (titled < 100).sum() > 100 and not (plain < 100).any()  # black letters
     grey = plain[0, 0]
     assert (titled == grey).sum() >= (plain == grey).sum()
@@ -135,13 +157,13 @@ def test_titles_stand_beside_the_images_and_cover_none():
 
 def test_a_long_headline_is_not_cut():
     shown = drawn(
-        image_grid(torch.zeros(1, 1, 8, 8), ALT, titles="a headline wider than the one small image below")
+        image_grid(torch.zeros(1, 1, 8, 8), alt=ALT, titles="a headline wider than the one small image below")
     )
     assert (shown < 100).any() and (shown[:, -1] == 255).all()
 
 
 def test_a_hundred_digits_stay_small():
-    assert len(image_grid(load_digits("validation")[0][:100], ALT).html()) < 40_000
+    assert len(image_grid(load_digits("validation")[0][:100], alt=ALT).html()) < 40_000
 
 
 @pytest.mark.parametrize(
@@ -158,18 +180,18 @@ def test_a_hundred_digits_stay_small():
 )
 def test_images_that_cannot_be_drawn_get_one_sentence(images, sentence):
     with pytest.raises(ValueError, match=sentence):
-        image_grid(images, ALT)
+        image_grid(images, alt=ALT)
 
 
 def test_wrong_numbers_of_titles_points_labels_names():
     with pytest.raises(ValueError, match="2 columns and 2 rows"):
-        image_grid(torch.zeros(4, 1, 8, 8), ALT, columns=2, titles=["only one"])
+        image_grid(torch.zeros(4, 1, 8, 8), alt=ALT, columns=2, titles=["only one"])
     with pytest.raises(ValueError, match=r"shape \(n, 2\), these have \(5, 20\)"):
-        scatter_plot(torch.zeros(5, 20), ALT)
+        scatter_plot(torch.zeros(5, 20), alt=ALT)
     with pytest.raises(ValueError, match="5 points and 4 labels"):
-        scatter_plot(torch.zeros(5, 2), ALT, labels=[0, 1, 2, 3])
+        scatter_plot(torch.zeros(5, 2), alt=ALT, labels=[0, 1, 2, 3])
     with pytest.raises(ValueError, match="3 values and 2 names"):
-        bar_plot([1, 2, 3], ALT, names=["a", "b"])
+        bar_plot([1, 2, 3], alt=ALT, names=["a", "b"])
 
 
 def test_the_running_mean_is_the_mean_of_neighbours():
@@ -187,7 +209,9 @@ def test_the_running_mean_is_the_mean_of_neighbours():
 
 def test_lines_differ_by_more_than_colour(figures):
     history = {"d_loss": [1.0, 2, 3], "g_loss": torch.tensor([3.0, 2, 1]), "unused": [0.0]}
-    history_plot(history, ["d_loss", "g_loss"], ALT, smooth=3, labels={"g_loss": "generator"}, ylabel="nats")
+    history_plot(
+        history, ["d_loss", "g_loss"], alt=ALT, smooth=3, labels={"g_loss": "generator"}, ylabel="nats"
+    )
     axes = figures[0].axes[0]
     strong = [line for line in axes.get_lines() if not line.get_label().startswith("_")]
     assert [line.get_label() for line in strong] == ["d_loss", "generator"]
@@ -202,7 +226,7 @@ def test_lines_differ_by_more_than_colour(figures):
 @pytest.mark.parametrize("names", [[], ["d_los"], ["empty"]])
 def test_a_name_without_history_gets_a_sentence(names):
     with pytest.raises(ValueError, match=r"The history holds \['d_loss', 'empty'\]"):
-        history_plot({"d_loss": [1.0], "empty": []}, names, ALT)
+        history_plot({"d_loss": [1.0], "empty": []}, names, alt=ALT)
 
 
 def test_a_density_is_drawn_where_it_is(figures):
@@ -211,7 +235,7 @@ def test_a_density_is_drawn_where_it_is(figures):
     def log_prob(x):
         return -((x - centre) ** 2).sum(dim=1) * 4
 
-    density_plot(log_prob, ALT, limits=(-2, 2, -5, 3), points=centre[None])
+    density_plot(log_prob, alt=ALT, limits=(-2, 2, -5, 3), points=centre[None])
     axes, scale = figures[0].axes
     assert axes.get_xlim() == (-2, 2) and axes.get_ylim() == (-5, 3)
     corners = np.concatenate(
@@ -223,15 +247,15 @@ def test_a_density_is_drawn_where_it_is(figures):
     assert top_level.mean(axis=0) == pytest.approx([1, -2], abs=0.1)
     assert axes.get_lines()[0].get_xydata() == pytest.approx(np.array([[1, -2]]))
     with pytest.raises(ValueError, match="not finite"):
-        density_plot(lambda x: torch.full((len(x),), torch.nan), ALT)
+        density_plot(lambda x: torch.full((len(x),), torch.nan), alt=ALT)
 
 
 def test_each_other_figure_draws():
     points = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
     for shown in (
-        scatter_plot(points, ALT, labels=torch.arange(50) % 10, circles=(1, 2), limits=(-3, 3, -3, 3)),
-        scatter_plot(points, ALT),
-        bar_plot(torch.rand(10), ALT, line=0.04, line_label="4 %", xlabel="digit", ylabel="share"),
+        scatter_plot(points, alt=ALT, labels=torch.arange(50) % 10, circles=(1, 2), limits=(-3, 3, -3, 3)),
+        scatter_plot(points, alt=ALT),
+        bar_plot(torch.rand(10), alt=ALT, line=0.04, line_label="4 %", xlabel="digit", ylabel="share"),
     ):
         assert len(np.unique(drawn(shown))) > 10
         assert len(shown.data) < 60_000
@@ -239,7 +263,7 @@ def test_each_other_figure_draws():
 
 def test_points_stand_where_they_are_as_their_labels(figures):
     points = torch.tensor([[1.0, 2.0], [3.0, -1.0], [0.5, 0.25]])
-    scatter_plot(points, ALT, labels=[7, 0, 7], circles=(1, 2.5), limits=(-4, 4, -3, 3))
+    scatter_plot(points, alt=ALT, labels=[7, 0, 7], circles=(1, 2.5), limits=(-4, 4, -3, 3))
     axes = figures[0].axes[0]
     zeros, sevens = (
         collection.get_offsets() for collection in axes.collections
@@ -250,12 +274,12 @@ def test_points_stand_where_they_are_as_their_labels(figures):
         radius == pytest.approx(r) for radius, r in zip(radii, (1, 2.5), strict=True)
     )
     assert axes.get_xlim() == (-4, 4) and axes.get_ylim() == (-3, 3) and axes.get_aspect() == 1
-    scatter_plot(points, ALT)
+    scatter_plot(points, alt=ALT)
     assert figures[1].axes[0].get_lines()[0].get_xydata().tolist() == points.tolist()
 
 
 def test_a_path_has_a_dot_at_its_end_and_the_origin_a_cross(figures):
-    path_plot({"a": [[0.0, 1.0], [2.0, 3.0]], "b": [[-1.0, 0.5]]}, ALT, (-4, 4, -3, 5))
+    path_plot({"a": [[0.0, 1.0], [2.0, 3.0]], "b": [[-1.0, 0.5]]}, alt=ALT, limits=(-4, 4, -3, 5))
     axes = figures[0].axes[0]
     drawn_lines = [(line.get_marker(), line.get_xydata().tolist()) for line in axes.get_lines()]
     assert drawn_lines[0] == ("+", [[0, 0]])
@@ -265,7 +289,9 @@ def test_a_path_has_a_dot_at_its_end_and_the_origin_a_cross(figures):
 
 
 def test_dots_on_curves_stand_at_their_places(figures):
-    line_plot([0.0, 1.0], {"a": [2.0, 3.0]}, ALT, dots={"here": (0.5, 2.5), "there": (1.0, 3.0)}, ylim=(0, 4))
+    line_plot(
+        [0.0, 1.0], {"a": [2.0, 3.0]}, alt=ALT, dots={"here": (0.5, 2.5), "there": (1.0, 3.0)}, ylim=(0, 4)
+    )
     axes = figures[0].axes[0]
     found = {line.get_label(): line.get_xydata().tolist() for line in axes.get_lines()}
     assert found == {"a": [[0, 2], [1, 3]], "here": [[0.5, 2.5]], "there": [[1, 3]]}
@@ -273,8 +299,8 @@ def test_dots_on_curves_stand_at_their_places(figures):
 
 
 def test_bars_stand_on_the_ground_or_on_each_other(figures):
-    bar_plot({"low": [1.0, 2.0], "high": torch.tensor([0.5, 4.0])}, ALT, names=["x", "y"])
-    bar_plot([0.3, 0.1, 0.2], ALT, line=0.04, line_label="4 %")
+    bar_plot({"low": [1.0, 2.0], "high": torch.tensor([0.5, 4.0])}, alt=ALT, names=["x", "y"])
+    bar_plot([0.3, 0.1, 0.2], alt=ALT, line=0.04, line_label="4 %")
     stacked, plain = (figure.axes[0] for figure in figures)
     assert [(bar.get_y(), bar.get_height()) for bar in stacked.patches] == [(0, 1), (0, 2), (1, 0.5), (2, 4)]
     assert [label.get_text() for label in stacked.get_xticklabels()] == ["x", "y"]
@@ -285,7 +311,8 @@ def test_bars_stand_on_the_ground_or_on_each_other(figures):
 
 def test_pictures_side_by_side_keep_their_sizes_and_words():
     left, right = (
-        image_grid(torch.full((1, 1, 10, side), ink), f"{ALT} {side}") for side, ink in ((6, 1.0), (8, 0.0))
+        image_grid(torch.full((1, 1, 10, side), ink), alt=f"{ALT} {side}")
+        for side, ink in ((6, 1.0), (8, 0.0))
     )
     both = hstack(left, right, gap=5)
     assert (both.width, both.height) == (left.width + 5 + right.width, left.height)
@@ -296,9 +323,9 @@ def test_pictures_side_by_side_keep_their_sizes_and_words():
 
 def test_an_animation_is_a_gif_that_ends():
     frames = [
-        image_grid(torch.full((2, 1, 28, 28), n / 7), ALT, titles=f"after {n} updates") for n in range(8)
+        image_grid(torch.full((2, 1, 28, 28), n / 7), alt=ALT, titles=f"after {n} updates") for n in range(8)
     ]
-    shown = animation(frames, ALT, fps=5, plays=3)
+    shown = animation(frames, alt=ALT, fps=5, plays=3)
     assert shown.mime == "image/gif" and "data:image/gif" in shown.html()
     gif = Image.open(io.BytesIO(shown.data))
     assert gif.n_frames == 8
@@ -310,14 +337,14 @@ def test_an_animation_is_a_gif_that_ends():
         means.append(np.asarray(gif.convert("L")).mean())
         assert gif.info["duration"] == (200 if number < 7 else 1500)
     assert means == sorted(means, reverse=True)  # ever more ink
-    assert "loop" not in Image.open(io.BytesIO(animation(frames, ALT, plays=1).data)).info
+    assert "loop" not in Image.open(io.BytesIO(animation(frames, alt=ALT, plays=1).data)).info
 
 
 def test_frames_of_different_size_make_no_animation():
-    frames = [image_grid(torch.zeros(n, 1, 8, 8), ALT) for n in (1, 2)]
+    frames = [image_grid(torch.zeros(n, 1, 8, 8), alt=ALT) for n in (1, 2)]
     for wrong in (frames, []):
         with pytest.raises(ValueError, match="all of one size"):
-            animation(wrong, ALT)
+            animation(wrong, alt=ALT)
 
 
 def test_show_puts_the_next_picture_in_the_same_place(monkeypatch):
@@ -344,17 +371,20 @@ def test_the_font_has_the_letters_of_the_mathematics(recwarn):
 
 def test_curves_and_paths_are_drawn_and_checked():
     x = torch.linspace(0, 1, 50)
-    flat, bent = line_plot(x, {"a": x}, ALT), line_plot(x, {"a": x**2}, ALT, dots={"here": (0.5, 0.25)})
+    flat, bent = (
+        line_plot(x, {"a": x}, alt=ALT),
+        line_plot(x, {"a": x**2}, alt=ALT, dots={"here": (0.5, 0.25)}),
+    )
     assert flat.data != bent.data and flat.alt == ALT
     with pytest.raises(ValueError, match="50 places"):
-        line_plot(x, {"a": x[:7]}, ALT)
+        line_plot(x, {"a": x[:7]}, alt=ALT)
     turn = torch.stack([x.cos(), x.sin()], dim=1)
     assert (
-        path_plot({"a": turn}, ALT, (-1, 1, -1, 1)).data
-        != path_plot({"a": turn[:9]}, ALT, (-1, 1, -1, 1)).data
+        path_plot({"a": turn}, alt=ALT, limits=(-1, 1, -1, 1)).data
+        != path_plot({"a": turn[:9]}, alt=ALT, limits=(-1, 1, -1, 1)).data
     )
     with pytest.raises(ValueError, match=r"shape \(n, 2\)"):
-        path_plot({"a": x}, ALT, (-1, 1, -1, 1))
+        path_plot({"a": x}, alt=ALT, limits=(-1, 1, -1, 1))
 
 
 def test_a_stage_draws_what_a_fresh_figure_would():
@@ -381,7 +411,7 @@ def test_a_stage_draws_what_a_fresh_figure_would():
 
 def test_a_spread_shows_every_run_and_its_median(figures):
     plotting.strip_plot(
-        {"a": [1, 2, 9], "b": [4]}, "Two settings, three runs and one run.", "distance", line=3.0
+        {"a": [1, 2, 9], "b": [4]}, alt="Two settings, three runs and one run.", xlabel="distance", line=3.0
     )
     axes = figures[0].axes[0]
     rows = [list(line.get_xdata()) for line in axes.get_lines()]
@@ -392,4 +422,4 @@ def test_a_spread_shows_every_run_and_its_median(figures):
 @pytest.mark.parametrize("runs", [{}, {"a": []}])
 def test_a_spread_of_nothing_is_refused(runs):
     with pytest.raises(ValueError, match="at least one run"):
-        plotting.strip_plot(runs, "No run at all in this picture.")
+        plotting.strip_plot(runs, alt="No run at all in this picture.")

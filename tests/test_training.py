@@ -4,6 +4,8 @@ import gc
 import io
 import os
 import pickle
+import subprocess
+import sys
 from functools import partial
 
 import pytest
@@ -395,3 +397,12 @@ def test_devices():
     assert pick_device("cpu").type == "cpu"
     with pytest.raises(ValueError, match="choose one of"):
         pick_device("abacus")
+
+
+@pytest.mark.parametrize(("given", "kept"), [({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active")])
+def test_waiting_threads_leave_their_core_to_others(given, kept):
+    """The package says so before PyTorch is loaded, which reads it then and never again; the user's own wish stays."""
+    script = "import sys, os, helpers; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    env = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | given
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, check=True)
+    assert said.stdout == f"{kept} False\n"

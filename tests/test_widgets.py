@@ -23,7 +23,7 @@ async def until(condition):
 
 
 def shade(number, of=10):
-    return image_grid(torch.full((1, 1, 8, 8), number / of), f"A square of ink, picture number {number}.")
+    return image_grid(torch.full((1, 1, 8, 8), number / of), alt=f"A square of ink, picture number {number}.")
 
 
 def ten_shades():
@@ -305,7 +305,7 @@ def test_what_is_decoded_becomes_ink_and_never_wraps_round():
 
 
 def test_the_sliders_decode_their_point():
-    frame = latent_explorer(decode, 2, ALT)
+    frame = latent_explorer(decode, 2, alt=ALT)
     across, up = controls(frame, ipywidgets.FloatSlider)
     assert (across.description, up.description) == ("z₁", "z₂")
     assert not controls(frame, ipywidgets.Dropdown)
@@ -315,7 +315,7 @@ def test_the_sliders_decode_their_point():
 
 
 def test_the_plane_shows_each_place_and_the_ring_where_we_are():
-    frame = latent_explorer(decode, 2, ALT)
+    frame = latent_explorer(decode, 2, alt=ALT)
     across, up = controls(frame, ipywidgets.FloatSlider)
     (left, top), cell = LatentPlane.PLANE_CORNER, 28
 
@@ -340,7 +340,7 @@ def test_the_plane_shows_each_place_and_the_ring_where_we_are():
 
 
 def test_other_dimensions_rest_at_the_base_and_can_be_chosen():
-    frame = latent_explorer(decode, 20, ALT, base=torch.tensor([1.0, 0.0, -1.5] + [0.0] * 17))
+    frame = latent_explorer(decode, 20, alt=ALT, base=torch.tensor([1.0, 0.0, -1.5] + [0.0] * 17))
     across, up = controls(frame, ipywidgets.FloatSlider)
     first, second = controls(frame, ipywidgets.Dropdown)
     assert (across.value, up.value) == (1, 0)
@@ -357,7 +357,7 @@ def test_other_dimensions_rest_at_the_base_and_can_be_chosen():
 
 
 def test_play_walks_a_circle_and_a_hand_on_the_slider_stops_it():
-    frame = latent_explorer(decode, 2, ALT)
+    frame = latent_explorer(decode, 2, alt=ALT)
     across, up = controls(frame, ipywidgets.FloatSlider)
     places = []
     while frame.advance():
@@ -368,7 +368,7 @@ def test_play_walks_a_circle_and_a_hand_on_the_slider_stops_it():
     assert all(x**2 + y**2 == pytest.approx(4, abs=0.3) for x, y in places)
 
     async def scene():
-        frame = latent_explorer(decode, 2, ALT)
+        frame = latent_explorer(decode, 2, alt=ALT)
         across, _ = controls(frame, ipywidgets.FloatSlider)
         frame.play()
         await asyncio.sleep(0.3)
@@ -389,7 +389,7 @@ def test_a_slider_decodes_one_code():
         asked.append(len(z))
         return decode(z)
 
-    across, _ = controls(latent_explorer(spied, 2, ALT), ipywidgets.FloatSlider)
+    across, _ = controls(latent_explorer(spied, 2, alt=ALT), ipywidgets.FloatSlider)
     asked.clear()
     across.value = 0.55
     assert asked == [1]
@@ -399,11 +399,11 @@ def test_a_slider_decodes_one_code():
     ("make", "sentence"),
     [
         (
-            lambda: latent_explorer(lambda z: decode(z)[:, 0], 2, ALT),
+            lambda: latent_explorer(lambda z: decode(z)[:, 0], 2, alt=ALT),
             r"decode must return .* not \(169, 28, 28\)",
         ),
-        (lambda: latent_explorer(decode, 1, ALT), "latent_dim is 1"),
-        (lambda: latent_explorer(decode, 2, ALT, base=torch.zeros(3)), "base has 3 numbers"),
+        (lambda: latent_explorer(decode, 1, alt=ALT), "latent_dim is 1"),
+        (lambda: latent_explorer(decode, 2, alt=ALT, base=torch.zeros(3)), "base has 3 numbers"),
     ],
 )
 def test_what_cannot_be_explored_gets_a_sentence(make, sentence):

@@ -73,7 +73,7 @@ class DivergenceBench:
         best = optimal_discriminator(self.log_p, self.log_q)
         self.levels = best[torch.searchsorted(self.X, self.KNOTS)].clamp(LEAST, 1 - LEAST)
 
-    def picture(self, alt: str) -> Picture:
+    def picture(self, alt: str | None = None) -> Picture:
         self._lines["q"].set_ydata(self.log_q.exp())
         self._lines["D*"].set_ydata(optimal_discriminator(self.log_p, self.log_q))
         self._lines["D"].set_ydata(self.discriminator())
@@ -117,9 +117,10 @@ class DivergenceBench:
         return Stage(figure, [*self._lines.values(), self._bar, self._ceiling])
 
 
-def divergence_bench(alt: str, *, name: str | None = None) -> LiveFrame:
+def divergence_bench(*, alt: str | None = None, name: str | None = None) -> LiveFrame:
     """Nine sliders bend D, two move q; Play lets the machine climb, Reset puts D back to ½ everywhere."""
     bench = DivergenceBench()
+    alt = bench.picture(alt).alt
     upright = {
         "orientation": "vertical",
         "readout_format": ".2f",

@@ -52,7 +52,7 @@ class ElboBench:
         """The best θ for this q: the top of the parabola, θ = x·m/(m² + v)."""
         self.theta = self.X * self.mean / (self.mean**2 + self.std**2)
 
-    def picture(self, alt: str) -> Picture:
+    def picture(self, alt: str | None = None) -> Picture:
         here = torch.tensor([self.theta], dtype=torch.float64)
         mean, cov = self._model(self.theta).posterior(self._x())
         self._posterior.set_ydata(Normal(mean.item(), math.sqrt(cov.item())).log_prob(self.Z).exp())
@@ -112,9 +112,10 @@ class ElboBench:
         return Stage(figure, [self._posterior, self._guess, self._bound, self._gap])
 
 
-def elbo_bench(alt: str, *, name: str | None = None) -> LiveFrame:
+def elbo_bench(*, alt: str | None = None, name: str | None = None) -> LiveFrame:
     """Sliders for the mean and width of q and for θ, buttons for an E-step and an M-step; Play alternates the two."""
     bench = ElboBench()
+    alt = bench.picture(alt).alt
     wide = {"layout": Layout(width="300px"), "style": {"description_width": "80px"}, "readout_format": ".2f"}
     sliders = {
         "mean": FloatSlider(min=-3, max=3, step=0.02, description="mean of q", **wide),
@@ -180,7 +181,7 @@ def elbo_bench(alt: str, *, name: str | None = None) -> LiveFrame:
         frame.on_loop(lambda: frame.attempt(restrict))
 
     controls = [HBox([sliders["mean"], sliders["std"]]), HBox([sliders["theta"], *buttons.values(), narrow])]
-    frame = LiveFrame(alternating, alt, name=name, controls=controls, fps=2)
+    frame = LiveFrame(alternating, alt, name=name or "elbo_bench", controls=controls, fps=2)
     for slider in sliders.values():
         slider.observe(frame.guarded(moved), "value")
     buttons["E-step"].on_click(frame.guarded(lambda _: pressed(bench.e_step)))

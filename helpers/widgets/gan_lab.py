@@ -113,7 +113,7 @@ class GanLab:
         """Note the Jensen–Shannon estimate of this round."""
         self.curves["JS"].append((self.rounds, js_from_samples(self.real(SAMPLES), self.fakes())))
 
-    def picture(self, alt: str) -> Picture:
+    def picture(self, alt: str | None = None) -> Picture:
         with torch.no_grad():
             heat = self.discriminator(self._plane).sigmoid().view(48, 48)
             fake = self.generator(self._shown_z)
@@ -168,7 +168,9 @@ class GanLab:
         return Stage(figure, [self._heat, points, self._fake, self._arrows, *self._lines.values()])
 
 
-def gan_lab(alt: str, *, preset: str = "recommended", name: str | None = None, rounds: int = 8) -> LiveFrame:
+def gan_lab(
+    *, alt: str | None = None, preset: str = "recommended", name: str | None = None, rounds: int = 8
+) -> LiveFrame:
     """The lab with its controls: data, loss, preset, two learning rates, a single D step, a single G step.
 
     Play runs `rounds` rounds a picture, Step one round, Reset starts with new networks. A reader without a kernel sees
@@ -225,8 +227,10 @@ def gan_lab(alt: str, *, preset: str = "recommended", name: str | None = None, r
         still.round()
         if t % 8 == 0:  # for the curve
             still.estimate()
+    static = still.picture(alt)
+    alt = static.alt
     controls = [HBox([*choices.values()]), HBox([*rates.values()]), HBox([*buttons.values()])]
-    frame = LiveFrame(anew, alt, name=name, static=still.picture(alt), controls=controls, fps=15)
+    frame = LiveFrame(anew, alt, name=name or "gan_lab", static=static, controls=controls, fps=15)
     for choice in choices.values():
         choice.observe(frame.guarded(lambda _: frame.on_loop(frame.reset)), "value")
     for slider in rates.values():

@@ -17,6 +17,10 @@ from helpers.vae import slerp
 from helpers.widgets.frame import LiveFrame
 
 REACH = 3.0  # the explorer goes from -3 to 3: a standard normal leaves 0.3 % outside
+DESCRIPTION = (
+    "Small decoded images in rows and columns, one for each place in the latent space, with a ring at the chosen "
+    "place, and at their left the image decoded there, larger."
+)
 CUT = 0.15  # what leaves [0, 1] by no more is cut off
 
 
@@ -70,7 +74,7 @@ class Sheet:
         axes.set(**axes_settings)
         x, y = self.DIGIT_CORNER[0] + self.DIGIT / 2, self.DIGIT_CORNER[1] + self.DIGIT + 24
         figure.text(x / width, 1 - y / height, "decoded at the ring", ha="center")
-        self._page = plotting.picture(figure, "The sheet before an image is shown.").image()
+        self._page = plotting.picture(figure).image()
 
     def picture_of(self, z: torch.Tensor, x: float, y: float, alt: str) -> Picture:
         """The image decoded from z (latent,), beside the sheet with a ring at (x, y)."""
@@ -243,8 +247,8 @@ class Morph:
 def latent_explorer(
     decode: Callable,
     latent_dim: int,
-    alt: str,
     *,
+    alt: str = DESCRIPTION,
     base: torch.Tensor | None = None,
     ends: Mapping[str, torch.Tensor] | None = None,
     name: str | None = None,

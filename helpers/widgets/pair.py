@@ -49,7 +49,7 @@ class PairBench:
             self.direction = -self.direction
         self.mean_q = round(self.mean_q + self.direction * STRIDE, 9)
 
-    def picture(self, alt: str) -> Picture:
+    def picture(self, alt: str | None = None) -> Picture:
         for name, mean, std in (("p", self.mean_p, self.std_p), ("q", self.mean_q, self.std_q)):
             self._bells[name].set_ydata(self._log_normal(mean, std).exp())
         shapes = (self.mean_p, self.std_p, self.std_q)
@@ -90,9 +90,10 @@ class PairBench:
         return Stage(figure, [*self._bells.values(), *self._curves.values(), *self._dots.values()])
 
 
-def pair_bench(alt: str, *, name: str | None = None) -> LiveFrame:
+def pair_bench(*, alt: str | None = None, name: str | None = None) -> LiveFrame:
     """Sliders for the mean and the width of p and of q; Play slides q to and fro, Reset puts all back."""
     bench = PairBench()
+    alt = bench.picture(alt).alt
     wide = {"layout": Layout(width="330px"), "style": {"description_width": "90px"}, "readout_format": ".2f"}
     sliders = {}
     for which in "pq":
@@ -143,7 +144,7 @@ def pair_bench(alt: str, *, name: str | None = None) -> LiveFrame:
         frame.on_loop(lambda: frame.attempt(move))
 
     rows = [HBox([sliders[f"mean_{which}"], sliders[f"std_{which}"]]) for which in "pq"]
-    frame = LiveFrame(sliding, alt, name=name, controls=rows)
+    frame = LiveFrame(sliding, alt, name=name or "pair_bench", controls=rows)
     for slider in sliders.values():
         slider.observe(frame.guarded(moved), "value")
     return frame

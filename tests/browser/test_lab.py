@@ -6,6 +6,7 @@ import shutil
 import nbformat
 import pytest
 from jupyterlab import FLAGS, ROOT, Notebook, Server, find_chromium
+from notebook_claims import cell_for, claims_of
 from playwright.sync_api import expect, sync_playwright
 
 from helpers.plotting import animation, image_grid
@@ -42,6 +43,7 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("notebooks")
     for notebook in (ROOT / "notebooks").glob("*.ipynb"):
         shutil.copy(notebook, folder)  # JupyterLab saves by itself
+    shutil.copytree(ROOT / "notebooks" / "schematics", folder / "schematics")
     write(folder / "live.ipynb", LIVE, EXPLORER.replace("DIM", "2"), EXPLORER.replace("DIM", "5"))
     server = Server(folder, tmp_path_factory.mktemp("private"))
     yield server
@@ -75,9 +77,13 @@ def notebook(browser, server):
 @pytest.fixture
 def executed(notebook, request):
     """The notebook that the mark `runs` names, all of it run: nbval leaves it out."""
-    opened = notebook(request.node.get_closest_marker("runs").args[0] + ".ipynb")
+    name = request.node.get_closest_marker("runs").args[0]
+    opened = notebook(name + ".ipynb")
     opened.run_all()
     assert opened.errors() == []
+    if file := claims_of(name):
+        said = opened.execute(cell_for(file))
+        assert said.endswith("claims hold\n"), said
     return opened
 
 
@@ -195,10 +201,10 @@ def test_pictures_survive_in_a_notebook_that_is_not_trusted(notebook, server):
     import torch
 
     squares = [
-        image_grid(torch.full((4, 1, 28, 28), n / 4), f'Four squares of ink <{n}> "&".', titles="ink")
+        image_grid(torch.full((4, 1, 28, 28), n / 4), alt=f'Four squares of ink <{n}> "&".', titles="ink")
         for n in range(3)
     ]
-    moving = animation(squares, "Four squares of ink that grow darker.")
+    moving = animation(squares, alt="Four squares of ink that grow darker.")
     outputs = [squares[0]._repr_mimebundle_(), moving._repr_mimebundle_()]
     write(server.folder / "still.ipynb", "first", "second", outputs=outputs)
     still = notebook("still.ipynb")

@@ -1,0 +1,99 @@
+"""What notebook 10 says of its own numbers."""
+
+from torch.distributions import kl_divergence
+
+
+def the_logarithm_of_the_mean_comes_close():
+    assert ((log_of_mean - evidence).abs() < 0.5).all()
+
+
+def the_mean_of_the_logarithms_is_too_low_by_up_to_tens_of_nats():
+    assert (mean_of_log < evidence).all()
+    assert 20 < (evidence - mean_of_log).max() < 100
+
+
+def bounds_and_gaps_differ_by_hundreds_of_nats_and_their_sum_is_right():
+    assert 100 < bounds.max() - bounds.min() < 1000 and 100 < gaps.max() - gaps.min() < 1000
+    assert error < 1e-10 and gaps.min() > 0
+
+
+def the_kl_to_the_prior_is_that_of_pytorch_and_of_a_monte_carlo():
+    rows, logs = torch.randn(6, 3), torch.randn(6, 3)
+    q = Normal(rows, (logs / 2).exp())
+    assert torch.allclose(gaussian_kl(rows, logs), kl_divergence(q, Normal(torch.zeros(6, 3), 1.0)).sum(1))
+    z = q.sample((100_000,))
+    log_ratio = (q.log_prob(z) - Normal(0.0, 1.0).log_prob(z)).sum(-1)
+    off = (log_ratio.mean(0) - gaussian_kl(rows, logs)).abs()
+    assert (off < 5 * log_ratio.std(0) / 100_000**0.5).all()
+
+
+def the_kl_of_two_gaussians_is_that_of_pytorch():
+    cov_a, cov_b = torch.diag(torch.tensor([0.2, 0.5])), torch.tensor([[1.0, 0.6], [0.6, 2.0]])
+    a, b = torch.tensor([0.0, 1.0]), torch.tensor([-1.0, 0.5])
+    oracle = kl_divergence(MultivariateNormal(a, cov_a), MultivariateNormal(b, cov_b))
+    assert torch.allclose(normal_kl(a, cov_a, b, cov_b), oracle)
+
+
+def literal_returns_the_mean_of_the_data_for_every_z():
+    assert samples["literal"].norm(dim=1).max() < 0.2
+    assert real.norm(dim=1).min() > 0.8
+
+
+def charitable_reconstructs_best_and_its_samples_miss_the_data():
+    errors = table["reconstruction error"]
+    assert errors["charitable"] == errors.min() and errors["charitable"] < errors["ELBO"] / 10
+    assert table["samples in a cloud"]["charitable"] < 0.1
+
+
+def the_elbo_generates_the_ring():
+    disc = 2.4 * torch.nn.functional.normalize(torch.randn(2000, 2)) * torch.rand(2000, 1).sqrt()
+    assert table["samples in a cloud"]["ELBO"] > share_in_a_cloud(disc) + 0.1
+
+
+def most_samples_of_the_prior_fall_where_no_code_lies():
+    near = torch.cdist(noise, codes["charitable"]).min(1).values < 0.3
+    assert near.double().mean() < 0.5
+    assert (torch.cdist(noise, codes["ELBO"]).min(1).values < 0.3).double().mean() > 0.9
+    assert (codes["ELBO"].norm(dim=1) < 2).double().mean() > 0.85
+
+
+def the_dashed_circle_holds_86_percent_of_the_prior():
+    assert abs(1 - math.exp(-2) - 0.86) < 0.006
+
+
+def l_e_has_no_minimum():
+    assert [
+        l_e_of(real, real, torch.full_like(real, v)).mean().round().item() for v in (0.0, -100, -600)
+    ] == [0, -100, -600]
+    l_e = fits["literal"][2]["L_E"]
+    assert sum(l_e[-50:]) / 50 < -5
+
+
+def the_maxima_of_the_curve_are_at_1_83():
+    assert abs(math.sqrt(observed**2 - s**2) - 1.83) < 0.005
+    assert climb == sorted(climb) and abs(theta - math.sqrt(observed**2 - s**2)) < 1e-3
+
+
+def the_best_diagonal_q_is_a_maximum_and_leaves_a_gap():
+    parts = [part.clone().requires_grad_() for part in best_diagonal(model, many)]
+    slopes = torch.autograd.grad(exact_elbo(model, many, *parts).sum(), parts)
+    assert max(slope.abs().max() for slope in slopes) < 1e-10
+    assert 0 < left_over.min() < gaps.min() and ((best_log_var[0] / 2).exp() < own).all()
+
+
+def the_kl_of_the_joints_is_minus_entropy_minus_the_mean_elbo():
+    assert (kl_of_joints - by_elbo).abs() < 4 * standard_error
+
+
+def between_and_within_make_up_the_prior():
+    to_mean = model.posterior(torch.eye(5) + model.bias)[0].T
+    between = to_mean @ (model.weight @ model.weight.T + model.std**2 * torch.eye(5)) @ to_mean.T
+    assert torch.allclose(between + model.posterior(x)[1], torch.eye(2), atol=1e-10)
+
+
+def beta_is_the_noise_of_the_decoder():
+    assert difference.std() < 1e-10
+
+
+def the_gradient_by_reparameterisation_is_right_on_average():
+    assert ((gradients.mean(0) - exact).abs() < 4.5 * gradient_error).all()
