@@ -29,9 +29,17 @@ def line(path, course):
 
 
 def with_neighbours(notebook, path, course):
-    """The notebook with its line brought up to date, in the first cell and in the last, where it has one."""
+    """The notebook with its line under the heading of the first cell and at the end of the last, true as of today."""
     if path in course:
-        for cell in (notebook.cells[0], notebook.cells[-1]):
-            if cell.cell_type == "markdown" and LINE.search(cell.source):
-                cell.source = LINE.sub(lambda _: line(path, course), cell.source)
+        here = line(path, course)
+        for cell, place in ((notebook.cells[0], "head"), (notebook.cells[-1], "foot")):
+            if cell.cell_type != "markdown":
+                continue
+            if LINE.search(cell.source):
+                cell.source = LINE.sub(lambda _: here, cell.source)
+            elif place == "head":
+                heading, _, rest = cell.source.partition("\n")
+                cell.source = f"{heading}\n\n{here}\n\n{rest.lstrip()}"
+            else:
+                cell.source = f"{cell.source.rstrip()}\n\n{here}"
     return notebook

@@ -1,6 +1,7 @@
 """What tests of several rooms share, and how the whole suite is spread over the cores of a machine."""
 
 import os
+from collections import defaultdict
 
 import nbformat
 import psutil
@@ -37,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for notebook, last in last_cells.items():
         if file := claims_of(notebook.path.name):
             cell = nbformat.v4.new_code_cell(cell_for(file))
-            kind = {"cell_num": last.cell_num + 1, "cell": cell, "options": {"check": False, "skip": False}}
+            kind = {"cell_num": last.cell_num + 1, "cell": cell, "options": defaultdict(bool)}
             claims = IPyNbCell.from_parent(notebook, name=f"claims/{file.name}", **kind)
             items.insert(items.index(last) + 1, claims)
 

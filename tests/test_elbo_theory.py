@@ -62,7 +62,7 @@ def test_samples_of_the_model_have_its_mean_and_covariance(model):
 
 
 def test_evidence_is_the_integral_over_z(model):
-    """(10.2), (10.3): a sum over a grid of 401 × 401 codes."""
+    """(10.2) and its closed form: a sum over a grid of 401 × 401 codes."""
     x, _ = model.sample(3)
     line = torch.linspace(-8, 8, 401, dtype=torch.float64)
     z = torch.cartesian_prod(line, line)
@@ -72,7 +72,7 @@ def test_evidence_is_the_integral_over_z(model):
 
 
 def test_posterior_obeys_bayes_rule(model):
-    """(10.3): p(x|z) p(z) = p(z|x) p(x) at every z."""
+    """Bayes' rule: p(x|z) p(z) = p(z|x) p(x) at every z."""
     x, _ = model.sample(4)
     mean, cov = model.posterior(x)
     for z in 3 * torch.randn(5, SIZE).double():
@@ -86,7 +86,7 @@ def test_posterior_obeys_bayes_rule(model):
 
 
 def test_jensen_bounds_the_logarithm_of_the_mean(model):
-    """(10.4): the mean weight is p(x) (within its error), and the mean of its logarithm lies below, by far."""
+    """(10.3): the mean weight is p(x) (within its error), and the mean of its logarithm lies below, by far."""
     x, _ = model.sample(4)
     mu, log_var = best_diagonal(model, x)
     log_likelihood, log_prior, log_q = sampled(model, x, mu, log_var + 0.5, 200_000)
@@ -98,7 +98,7 @@ def test_jensen_bounds_the_logarithm_of_the_mean(model):
 
 
 def test_elbo_plus_gap_is_the_evidence(model):
-    """(10.5): for 100 random q, to 1e-6 and far better; the gap is never negative."""
+    """(10.4): for 100 random q, to 1e-6 and far better; the gap is never negative."""
     x, _ = model.sample(100)
     mu, log_var = guesses(100)
     gap = kl_to_posterior(model, x, mu, log_var)
@@ -107,7 +107,7 @@ def test_elbo_plus_gap_is_the_evidence(model):
 
 
 def test_the_gap_is_the_mean_log_ratio_to_the_posterior(model):
-    """(10.5): E_q[log q − log p(z|x)] by Monte Carlo."""
+    """(10.4): E_q[log q − log p(z|x)] by Monte Carlo."""
     x, _ = model.sample(3)
     mu, log_var = best_diagonal(model, x)
     log_var = log_var + 0.3
@@ -118,7 +118,7 @@ def test_the_gap_is_the_mean_log_ratio_to_the_posterior(model):
 
 
 def test_the_forms_of_the_elbo_agree(model):
-    """(10.6): reconstruction − rate, and E_q log p(x, z) + entropy, both by Monte Carlo against the exact bound."""
+    """(10.5): reconstruction − rate, and E_q log p(x, z) + entropy, both by Monte Carlo against the exact bound."""
     x, _ = model.sample(4)
     mu, log_var = guesses(4)
     log_likelihood, log_prior, _ = sampled(model, x, mu, log_var, 100_000)
@@ -129,7 +129,7 @@ def test_the_forms_of_the_elbo_agree(model):
 
 
 def test_the_divergence_of_the_joints(model):
-    """(10.14): Gaussian data and a linear q, so that the left side is a KL of 7-dimensional Gaussians; both exact."""
+    """(10.12): Gaussian data and a linear q, so that the left side is a KL of 7-dimensional Gaussians; both exact."""
     torch.manual_seed(3)
     kind = {"dtype": torch.float64}
     mean, root = torch.randn(D, **kind), torch.randn(D, D, **kind) / 2
@@ -165,7 +165,7 @@ def test_the_divergence_of_the_joints(model):
 
 
 def test_the_two_means_of_the_rate():
-    """(10.7) symbolically, from the moments of a Gaussian."""
+    """(10.6) symbolically, from the moments of a Gaussian."""
     z, mu = sympy.symbols("z mu", real=True)
     s = sympy.symbols("sigma", positive=True)
     q = sympy.exp(-((z - mu) ** 2) / (2 * s**2)) / sympy.sqrt(2 * sympy.pi * s**2)
@@ -182,7 +182,7 @@ def test_the_two_means_of_the_rate():
 
 
 def test_gaussian_kl_against_pytorch_and_monte_carlo():
-    """(10.8): PyTorch's closed form to 1e-12, and 400,000 draws within four standard errors."""
+    """(10.6): PyTorch's closed form to 1e-12, and 400,000 draws within four standard errors."""
     mu, log_var = guesses(6)
     q, p = Normal(mu, (log_var / 2).exp()), Normal(torch.zeros_like(mu), 1.0)
     assert torch.allclose(gaussian_kl(mu, log_var), kl_divergence(q, p).sum(1), rtol=1e-12)
@@ -192,7 +192,7 @@ def test_gaussian_kl_against_pytorch_and_monte_carlo():
 
 
 def test_derivatives_of_the_rate():
-    """(10.9): against autograd through PyTorch's own divergence, and central differences."""
+    """The derivatives of the Gaussian KL: against autograd through PyTorch's own divergence, and central differences."""
     mu, log_var = (part.requires_grad_() for part in guesses(4))
     by_formula = (mu.detach(), (log_var.detach().exp() - 1) / 2)
     oracle = kl_divergence(Normal(mu, (log_var / 2).exp()), Normal(torch.zeros_like(mu), 1.0)).sum()
@@ -202,7 +202,7 @@ def test_derivatives_of_the_rate():
 
 
 def test_reconstruction_in_closed_form(model):
-    """(10.10): the exact bound plus the rate against the mean log-likelihood of draws."""
+    """(10.7): the exact bound plus the rate against the mean log-likelihood of draws."""
     x, _ = model.sample(4)
     mu, log_var = guesses(4)
     log_likelihood, _, _ = sampled(model, x, mu, log_var, 100_000)
@@ -210,7 +210,7 @@ def test_reconstruction_in_closed_form(model):
 
 
 def test_divergence_of_two_gaussians():
-    """(10.11): against PyTorch's, for random covariances, one by one and as a batch."""
+    """(10.8): against PyTorch's, for random covariances, one by one and as a batch."""
     torch.manual_seed(4)
     roots = torch.randn(2, 3, 4, 4).double()
     covs = roots @ roots.transpose(-1, -2) + 0.2 * torch.eye(4).double()
@@ -224,7 +224,7 @@ def test_divergence_of_two_gaussians():
 
 
 def test_the_best_diagonal_guess(model):
-    """(10.12): no gradient is left, every other guess tried is worse, and it is no wider than the posterior."""
+    """(10.10): no gradient is left, every other q tried is worse, and it is no wider than the posterior."""
     x, _ = model.sample(5)
     mu, log_var = (part.clone().requires_grad_() for part in best_diagonal(model, x))
     best = exact_elbo(model, x, mu, log_var)
@@ -239,7 +239,7 @@ def test_the_best_diagonal_guess(model):
 
 
 def test_m_step_and_e_step():
-    """(10.13): each is the best of a fine grid, and together they never lower the evidence."""
+    """(10.11): each is the best of a fine grid, and together they never lower the evidence."""
     x, s, theta = 2.0, 0.8, 0.6
     observed = torch.tensor([[x]], dtype=torch.float64)
     thetas = torch.linspace(-4, 4, 8001, dtype=torch.float64)
@@ -264,7 +264,7 @@ def test_m_step_and_e_step():
 
 
 def test_posteriors_fill_the_prior_together(model):
-    """(10.15): the covariance of the posterior means plus the posterior's own is I; by samples and in closed form."""
+    """(10.13): the covariance of the posterior means plus the posterior's own is I; by samples and in closed form."""
     x, _ = model.sample(200_000, torch.Generator().manual_seed(0))
     mean, cov = model.posterior(x)
     unit = torch.eye(SIZE, dtype=torch.float64)
@@ -273,7 +273,7 @@ def test_posteriors_fill_the_prior_together(model):
 
 
 def test_beta_is_another_noise_of_the_decoder(model):
-    """(10.16): ELBO_β(s) − β·ELBO(√β s) does not depend on x or q."""
+    """(10.14): ELBO_β(s) − β·ELBO(√β s) does not depend on x or q."""
     x, _ = model.sample(50)
     mu, log_var = guesses(50)
     for beta in (0.3, 4.0):
@@ -284,7 +284,7 @@ def test_beta_is_another_noise_of_the_decoder(model):
 
 
 def test_reparameterised_gradients_are_right_on_average(model):
-    """(10.17): z has the moments of q, and the mean of 40,000 gradients is that of the exact bound."""
+    """(10.15): z has the moments of q, and the mean of 40,000 gradients is that of the exact bound."""
     torch.manual_seed(6)
     x, _ = model.sample(1)
     mu, log_var = (part[:1].requires_grad_() for part in guesses(1))
@@ -302,7 +302,7 @@ def test_reparameterised_gradients_are_right_on_average(model):
 
 
 def test_the_article_taken_literally():
-    """(10.18): the best answer of L_D to every z is the mean of the data, and L_E has no floor."""
+    """(10.9): the best answer of L_D to every z is the mean of the data, and L_E has no floor."""
     torch.manual_seed(7)
     data = ring(std=0.2)
     decoder = nn.Sequential(nn.Linear(2, 32), nn.SiLU(), nn.Linear(32, 2))

@@ -339,7 +339,7 @@ def test_the_best_width_under_a_weighted_kl(beta):
     """(15.8): no slope there, and its price grows by at most ½ log 1/β, nearly all of it for a strong direction."""
     strengths, noise = torch.tensor([0.5, 4.0, 400.0]).double(), 0.8  # |w_j|², s
     log_var = (beta * noise**2 / (beta * noise**2 + strengths)).log().requires_grad_()
-    reconstruction = (log_var.exp() * strengths).sum() / (2 * noise**2)  # (10.10): the part with σ_j²
+    reconstruction = (log_var.exp() * strengths).sum() / (2 * noise**2)  # (10.7): the part with σ_j²
     loss = reconstruction + beta * gaussian_kl(torch.zeros(1, 3).double(), log_var[None]).sum()
     (slope,) = torch.autograd.grad(loss, log_var)
     assert (slope / beta).abs().max() < 1e-9
