@@ -18,10 +18,10 @@ SHARE = 0.04  # a class counts as covered with at least this share of the sample
 @door(expect_points, "points")
 @torch.no_grad()
 def mode_coverage(points: Tensor, mixture: Mixture) -> tuple[int, float]:
-    """How many modes the points (N, 2) cover, and the share of good points.
+    """How many modes the points (N, 2) cover, and the share of high-quality samples.
 
-    A point is good within 3 standard deviations of a mode; a mode is covered by at least 2 % of the points being good
-    at it. Source: after Srivastava et al. (2017), section 4.1.
+    A sample is of high quality within 3 standard deviations of a mode; a mode is covered if at least 2 % of the
+    samples are so near to it. Source: after Srivastava et al. (2017), section 4.1.
     """
     distance, nearest = torch.cdist(points, mixture.centres.to(points)).min(dim=1)
     good = distance < 3 * mixture.std
@@ -34,8 +34,8 @@ def js_from_samples(a: Tensor, b: Tensor, cells: int = 20, reach: float = 3.0) -
     """The Jensen–Shannon divergence of two histograms of `cells` × `cells` on the square ±`reach`, in nats.
 
     a (N, 2), b (M, 2). An estimate that is too large: two samples of one and the same density already give some 0.27
-    nats for 200 points each and 0.02 for 5,000. Always show that null level beside it. Points outside count at the
-    edge.
+    nats for 200 points each and 0.02 for 5,000. Always show that finite-sample baseline beside it. Points outside count
+    at the edge.
     """
     edge = torch.linspace(-reach, reach, cells + 1)[1:-1].to(a.device)
     shares = []

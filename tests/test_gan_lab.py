@@ -71,7 +71,7 @@ def test_every_data_set_and_loss_can_be_played(data, loss):
     for _ in range(3):
         lab.round()
     assert lab.picture(ALT).alt == ALT
-    assert "3 rounds" in lab.sentence() and f"of {len(lab.data.centres)} modes" in lab.sentence()
+    assert "3 iterations" in lab.sentence() and f"of {len(lab.data.centres)} modes" in lab.sentence()
 
 
 @pytest.fixture
@@ -155,20 +155,20 @@ def test_presets_set_rates_momentum_and_steps():
 
 def test_its_controls():
     frame = gan_lab(alt=ALT)
-    assert "0 rounds" in page(frame)
+    assert "0 iterations" in page(frame)
     press(frame, "Step")
-    assert "1 rounds" in page(frame)
+    assert "1 iterations" in page(frame)
     press(frame, "One D step")
-    assert "1 rounds" in page(frame)
+    assert "1 iterations" in page(frame)
     press(frame, "One G step")
-    assert "2 rounds" in page(frame)
+    assert "2 iterations" in page(frame)
     g_rate, d_rate = (w for w in widgets_in(frame.box) if isinstance(w, ipywidgets.FloatLogSlider))
     choice = next(w for w in widgets_in(frame.box) if getattr(w, "description", "") == "preset")
     choice.value = "collapses"
-    assert "0 rounds" in page(frame)
+    assert "0 iterations" in page(frame)
     assert (g_rate.value, d_rate.value) == pytest.approx((1e-3, 1e-2))
     press(frame, "Reset")
-    assert "0 rounds" in page(frame)
+    assert "0 iterations" in page(frame)
 
 
 def test_a_reader_without_a_kernel_sees_a_game_under_way():

@@ -24,7 +24,7 @@ def effective_sample_size(log_w: Tensor) -> Tensor:
 def naive_relative_variance(model: LinearGaussian, x: Tensor) -> Tensor:
     """ρ = Var[p(x|z)]/p(x)² for z ~ p(z), exactly, (…, D) to (…).
 
-    p(x|z)² = (4πs²)^(−D/2) N(x; Wz + b, s²/2 I), and the mean of that bell over z is the evidence of a model with the
+    p(x|z)² = (4πs²)^(−D/2) N(x; Wz + b, s²/2 I), and the mean of it over z is the evidence of a model with the
     noise s/√2. In float64 it is good until ρ is about 1e300.
     """
     sharper = LinearGaussian(model.weight, model.bias, model.std / math.sqrt(2))

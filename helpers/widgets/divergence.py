@@ -132,7 +132,7 @@ def divergence_bench(*, alt: str | None = None, name: str | None = None) -> Live
     ]
     wide = {"layout": Layout(width="330px"), "style": {"description_width": "90px"}, "readout_format": ".2f"}
     mean = FloatSlider(value=1.5, min=-3, max=3, step=0.05, description="mean of q", **wide)
-    std = FloatSlider(value=0.6, min=0.3, max=2, step=0.05, description="width of q", **wide)
+    std = FloatSlider(value=0.6, min=0.3, max=2, step=0.05, description="σ of q", **wide)
     best = Button(description="Jump to D*", icon="arrow-up", layout=Layout(width="auto"))
     placing = False
 

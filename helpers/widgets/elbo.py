@@ -12,7 +12,7 @@ from helpers.plotting import COLOUR_OF, Picture, Stage, new_figure
 from helpers.theory import LinearGaussian, exact_elbo, kl_to_posterior
 from helpers.widgets.frame import LiveFrame
 
-NARROW = 0.2  # the deviation that a q from the narrow family must keep
+NARROW = 0.2  # the standard deviation that a q from the narrow family must keep
 
 
 class ElboBench:
@@ -113,17 +113,17 @@ class ElboBench:
 
 
 def elbo_bench(*, alt: str | None = None, name: str | None = None) -> LiveFrame:
-    """Sliders for the mean and width of q and for θ, buttons for an E-step and an M-step; Play alternates the two."""
+    """Sliders for mean and σ of q and for θ, buttons for an E-step and an M-step; Play alternates the two."""
     bench = ElboBench()
     alt = bench.picture(alt).alt
     wide = {"layout": Layout(width="300px"), "style": {"description_width": "80px"}, "readout_format": ".2f"}
     sliders = {
         "mean": FloatSlider(min=-3, max=3, step=0.02, description="mean of q", **wide),
-        "std": FloatSlider(min=0.1, max=2, step=0.02, description="width of q", **wide),
+        "std": FloatSlider(min=0.1, max=2, step=0.02, description="σ of q", **wide),
         "theta": FloatSlider(min=-3, max=3, step=0.02, description="θ", **wide),
     }
     narrow = Checkbox(
-        description=f"a family too narrow: width {NARROW}", indent=False, layout=Layout(width="260px")
+        description=f"a family too narrow: σ = {NARROW}", indent=False, layout=Layout(width="260px")
     )
     buttons = {
         label: Button(description=label, layout=Layout(width="auto")) for label in ("E-step", "M-step")

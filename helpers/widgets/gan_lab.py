@@ -26,8 +26,8 @@ from helpers.plotting import COLOUR_OF, Picture, Stage, new_figure
 from helpers.widgets.frame import LiveFrame
 
 REACH = 3.0  # of the plane that is drawn
-SAMPLES = 1000  # for the Jensen–Shannon estimate; with fewer its null level drowns everything
-KEEP = 300  # rounds that the curves show
+SAMPLES = 1000  # for the Jensen–Shannon estimate; with fewer its finite-sample baseline drowns everything
+KEEP = 300  # iterations that the curves show
 
 DATA: dict[str, Callable[[], Mixture]] = {
     "ring of 8": ring,
@@ -136,7 +136,7 @@ class GanLab:
     def sentence(self) -> str:
         modes, good = mode_coverage(self.fakes(), self.data)
         return (
-            f"{self.rounds} rounds · {modes} of {len(self.data.centres)} modes · {good:.0%} good points · "
+            f"{self.rounds} iterations · {modes} of {len(self.data.centres)} modes · {good:.0%} high-quality samples · "
             f"JS estimate {self.curves['JS'][-1][1]:.2f} nats (two samples of the data: {self.null:.2f})"
         )
 
@@ -144,7 +144,9 @@ class GanLab:
         figure, (plane, curves) = new_figure(1, 2, width=7.4, height=3.5, width_ratios=(1, 1))
         extent = (-REACH, REACH, -REACH, REACH)
         blank = np.full((48, 48), 0.5)
-        self._heat = plane.imshow(blank, cmap="PuOr", vmin=0, vmax=1, extent=extent, interpolation="bilinear")
+        self._heat = plane.imshow(
+            blank, cmap="Greens", vmin=0, vmax=1.4, extent=extent, interpolation="bilinear"
+        )
         (points,) = plane.plot(
             *self._shown_real.T.numpy(), "o", color=COLOUR_OF["data"], markersize=2, alpha=0.5, label="data"
         )
@@ -153,15 +155,19 @@ class GanLab:
             *np.zeros((4, 60)), angles="xy", scale_units="xy", scale=1, width=0.003, color=COLOUR_OF["fake"]
         )
         plane.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH), xlabel="$x_1$", ylabel="$x_2$")
-        plane.set_title("violet: D says real, brown: fake", fontsize=9)
+        plane.set_title("green: D takes it for real, white: for fake", fontsize=9)
         styles = {"D": ("loss of D", "-"), "G": ("loss of G", "--"), "JS": ("JS estimate", "-.")}
         self._lines = {
             name: curves.plot([], [], color=COLOUR_OF[label], linestyle=line, label=label)[0]
             for name, (label, line) in styles.items()
         }
-        curves.axhline(self.null, color="black", linestyle=":", linewidth=1.2, label="its null level")
+        curves.axhline(self.null, color="black", linestyle=":", linewidth=1.2, label="its baseline")
         curves.set(
-            xlim=(-KEEP, 0), ylim=(-0.5, 3), ylabel="nats", xlabel="rounds ago", xticks=[-300, -200, -100, 0]
+            xlim=(-KEEP, 0),
+            ylim=(-0.5, 3),
+            ylabel="nats",
+            xlabel="iterations ago",
+            xticks=[-300, -200, -100, 0],
         )
         curves.set_xticklabels(["300", "200", "100", "now"])
         figure.legend(loc="outside upper left", ncols=6, fontsize=8, columnspacing=1.2)
@@ -183,8 +189,8 @@ def gan_lab(
         "preset": Dropdown(description="preset", options=list(PRESETS), value=preset, **wide),
     }
     rates = {
-        "g": FloatLogSlider(description="rate of G", min=-4, max=-1.5, step=0.01, readout_format=".4f"),
-        "d": FloatLogSlider(description="rate of D", min=-4, max=-1.5, step=0.01, readout_format=".4f"),
+        "g": FloatLogSlider(description="lr of G", min=-4, max=-1.5, step=0.01, readout_format=".4f"),
+        "d": FloatLogSlider(description="lr of D", min=-4, max=-1.5, step=0.01, readout_format=".4f"),
     }
     for slider in rates.values():
         slider.layout, slider.style.description_width = Layout(width="330px"), "70px"

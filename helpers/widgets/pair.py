@@ -1,4 +1,4 @@
-"""The pair bench: slide two bell curves, and watch what the two KL divergences and JS say about them."""
+"""The pair bench: slide two Gaussians, and watch what the two KL divergences and JS say about them."""
 
 from collections.abc import Iterator
 from math import log
@@ -19,7 +19,7 @@ STRIDE = 0.1  # of q at each picture of Play
 class PairBench:
     """p = N(mean_p, std_p²) and q = N(mean_q, std_q²), and three divergences of them against the mean of q, in nats."""
 
-    X = torch.linspace(-20, 20, 1601, dtype=torch.float64)  # holds all of the widest bell
+    X = torch.linspace(-20, 20, 1601, dtype=torch.float64)  # holds all of the widest
     MEANS = torch.linspace(-REACH, REACH, 81, dtype=torch.float64)
 
     def __init__(self, mean_p: float = 0.0, std_p: float = 1.0, mean_q: float = 1.2, std_q: float = 0.6):
@@ -51,7 +51,7 @@ class PairBench:
 
     def picture(self, alt: str | None = None) -> Picture:
         for name, mean, std in (("p", self.mean_p, self.std_p), ("q", self.mean_q, self.std_q)):
-            self._bells[name].set_ydata(self._log_normal(mean, std).exp())
+            self._densities[name].set_ydata(self._log_normal(mean, std).exp())
         shapes = (self.mean_p, self.std_p, self.std_q)
         if shapes != self._drawn_for:  # while only q slides, the curves stay as they are
             for name, heights in self.divergences(self.MEANS).items():
@@ -73,7 +73,7 @@ class PairBench:
     def _set_up(self) -> Stage:
         figure, (plane, scale) = new_figure(1, 2, width=7.4, height=3.2)
         x, means = self.X, self.MEANS
-        self._bells = {
+        self._densities = {
             name: plane.plot(x, 0 * x, color=COLOUR_OF[role], linestyle=line, label=f"${name}$")[0]
             for name, role, line in (("p", "truth", "-"), ("q", "model", "--"))
         }
@@ -87,17 +87,17 @@ class PairBench:
         scale.axhline(log(2), color="black", linestyle=":", linewidth=1, label="log 2")
         scale.set(xlabel="mean of $q$", ylabel="nats", xlim=(-REACH, REACH), ylim=(0, TOP))
         figure.legend(loc="outside upper left", ncols=6)
-        return Stage(figure, [*self._bells.values(), *self._curves.values(), *self._dots.values()])
+        return Stage(figure, [*self._densities.values(), *self._curves.values(), *self._dots.values()])
 
 
 def pair_bench(*, alt: str | None = None, name: str | None = None) -> LiveFrame:
-    """Sliders for the mean and the width of p and of q; Play slides q to and fro, Reset puts all back."""
+    """Sliders for the mean and the standard deviation of p and of q; Play slides q to and fro, Reset puts all back."""
     bench = PairBench()
     alt = bench.picture(alt).alt
     wide = {"layout": Layout(width="330px"), "style": {"description_width": "90px"}, "readout_format": ".2f"}
     sliders = {}
     for which in "pq":
-        for kind, what, least, most in (("mean", "mean", -REACH, REACH), ("std", "width", 0.3, 2)):
+        for kind, what, least, most in (("mean", "mean", -REACH, REACH), ("std", "σ", 0.3, 2)):
             attribute = f"{kind}_{which}"
             sliders[attribute] = FloatSlider(
                 value=getattr(bench, attribute),

@@ -30,7 +30,7 @@ frame = LiveFrame(start, "Eight lines that climb.")
 frame"""
 EXPLORER = """\
 latent_explorer(lambda z: torch.sigmoid(z).sum(1).view(-1, 1, 1, 1).expand(-1, 1, 28, 28) / z.shape[1], DIM,
-                "Squares of ink that grow darker to the right and upwards.", name="explorer of DIM")"""
+                alt="Squares of ink that grow darker to the right and upwards.", name="explorer of DIM")"""
 
 
 @pytest.fixture(scope="module")
@@ -298,15 +298,15 @@ def test_notebook_10_runs_and_its_bench_answers(executed, server):
 def test_the_gan_lab_plays_steps_resets_and_changes_its_preset(executed, server):
     output = executed.output("gan_lab(")
     check_play_and_pause(executed, output)
-    image, count = output.locator("img"), output.get_by_text("rounds ·")
+    image, count = output.locator("img"), output.get_by_text("iterations ·")
     before, rounds = image.get_attribute("src"), count.inner_text().split()[0]
     press(output, "One D step")
     expect(image).not_to_have_attribute("src", before)
     assert count.inner_text().split()[0] == rounds  # a D step is no round
     press(output, "One G step")
-    expect(output.get_by_text(f"{int(rounds) + 1} rounds ·")).to_be_visible()
+    expect(output.get_by_text(f"{int(rounds) + 1} iterations ·")).to_be_visible()
     press(output, "Reset")
-    expect(output.get_by_text("0 rounds ·", exact=False).first).to_be_visible()
+    expect(output.get_by_text("0 iterations ·", exact=False).first).to_be_visible()
     output.get_by_label("preset").select_option("collapses")
     expect(output.locator(".widget-readout").nth(1)).to_have_text("0.0100")  # the rate of D
     executed.execute(
