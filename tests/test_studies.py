@@ -28,7 +28,8 @@ from helpers.studies.ring_gan import SEEDS, ring_run
 def test_every_result_says_how_it_was_made(path):
     content = json.loads(path.read_text(encoding="utf-8"))
     assert {"settings", "versions", "date", "runs"} <= content.keys()
-    assert len(content["settings"]["seeds"]) >= 3 and "torch" in content["versions"]
+    assert "torch" in content["versions"]
+    assert len(content["settings"]["seeds"]) >= 3 or "picture" in content  # a picture is no statistic
     for runs in content["runs"].values():
         assert len(runs) == len(content["settings"]["seeds"])
 

