@@ -32,7 +32,8 @@ def described(figure: Figure) -> str:
 def described_images(images: np.ndarray, columns: int, titles=(), row_titles=()) -> str:
     """The alternative text of grey images (N, H, W) in a grid."""
     count, height, width = images.shape
-    text = f"{count} grey image{'s' * (count > 1)} of {height} × {width} pixels"
+    headline, titles = (f"{_plain(titles)}: ", ()) if isinstance(titles, str) and titles else ("", titles)
+    text = f"{headline}{count} grey image{'s' * (count > 1)} of {height} × {width} pixels"
     text += f" in {-(-count // columns)} rows of {columns}" if count > columns else ""
     text += f", {_number(100 * float(images.mean()))} % ink."
     for what, names in (("Columns", titles), ("Rows", row_titles)):

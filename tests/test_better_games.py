@@ -78,8 +78,25 @@ def test_on_a_line_sorting_beats_every_permutation(n):
     assert ((starts - ends).abs().sum(1) <= (starts - ends.flip(1)).abs().sum(1) + 1e-6).all()
 
 
+def test_every_landscape_is_a_lower_bound_on_every_plan():
+    """(8.4): random plans with the right sums, and landscapes that are 1-Lipschitz because their gradients say so."""
+    for _ in range(200):
+        a, b, plan = points(5), points(4) + 1, torch.rand(5, 4).double()
+        plan = plan / plan.sum()
+        p, q, cost = plan.sum(1), plan.sum(0), distances(a, b)
+        direction, centre = nn.functional.normalize(points(1)), 3 * points(1)
+        for u in (
+            lambda x, d=direction: (x @ d.T)[:, 0],
+            lambda x, d=direction: torch.sin((x @ d.T)[:, 0]),
+            lambda x, c=centre: (x - c).norm(dim=1),
+        ):
+            descent = (plan * (u(a)[:, None] - u(b))).sum()
+            assert torch.isclose(p @ u(a) - q @ u(b), descent)
+            assert descent <= (plan * cost).sum() + 1e-12
+
+
 def test_the_prices_solve_the_dual_programme():
-    """(8.4): the carrier's own programme, given to SciPy, earns what ours says."""
+    """(8.9): the carrier's own programme, given to SciPy, earns what ours says."""
     a, b, p, q = points(6), points(5) + 1, weights(6), weights(5)
     cost = distances(a, b)
     conditions = torch.zeros(30, 11)
@@ -97,7 +114,7 @@ def test_the_prices_solve_the_dual_programme():
 
 
 def test_no_allowed_prices_earn_more_than_any_plan_costs():
-    """(8.5) for random prices, lowered until allowed, and random plans with the right sums."""
+    """(8.10) for random prices, lowered until allowed, and random plans with the right sums."""
     for _ in range(200):
         cost, f, g = distances(points(5), points(4)), torch.randn(5).double(), torch.randn(4).double()
         f = f - (f[:, None] + g - cost).max().clamp(min=0)
@@ -115,7 +132,7 @@ def potential(b, g):
 
 
 def test_the_prices_are_one_function_of_slope_1_that_no_other_beats():
-    """(8.6): u from the prices reaches W₁ and is nowhere steeper than 1; other functions of slope 1 earn less."""
+    """(8.5): u from the prices reaches W₁ and is nowhere steeper than 1; other functions of slope 1 earn less."""
     a, b, p, q = points(12), points(9) + 1, weights(12), weights(9)
     value, f, g = wasserstein_lp(p, q, distances(a, b))
     u = potential(b, g)
@@ -134,13 +151,13 @@ def test_the_prices_are_one_function_of_slope_1_that_no_other_beats():
 
 
 def test_on_a_line_the_critic_follows_the_cumulatives():
-    """(8.7) on a fine grid: the identity for smooth u, the bound, and equality for u' = sign(H − F)."""
+    """(8.11) on a fine grid: the identity for smooth u, the bound, and equality for u' = sign(H − F)."""
     x = torch.linspace(-12, 12, 48_001, dtype=torch.float64)
     dx = x[1] - x[0]
-    bells = (Normal(-1.5, 0.8), Normal(2.0, 0.5)), Normal(0.3, 1.1)
-    p = (0.3 * bells[0][0].log_prob(x).exp() + 0.7 * bells[0][1].log_prob(x).exp()) * dx
-    q = bells[1].log_prob(x).exp() * dx
-    F, H = 0.3 * bells[0][0].cdf(x) + 0.7 * bells[0][1].cdf(x), bells[1].cdf(x)
+    modes = (Normal(-1.5, 0.8), Normal(2.0, 0.5)), Normal(0.3, 1.1)
+    p = (0.3 * modes[0][0].log_prob(x).exp() + 0.7 * modes[0][1].log_prob(x).exp()) * dx
+    q = modes[1].log_prob(x).exp() * dx
+    F, H = 0.3 * modes[0][0].cdf(x) + 0.7 * modes[0][1].cdf(x), modes[1].cdf(x)
     area = (F - H).abs().sum() * dx
     for u, slope in ((torch.sin(x), torch.cos(x)), (x, torch.ones_like(x)), (x.square() / 24, x / 12)):
         earned = (p - q) @ u
@@ -154,7 +171,7 @@ def test_on_a_line_the_critic_follows_the_cumulatives():
 
 
 def test_the_wasserstein_game_is_the_formula_with_its_sign_turned():
-    """(8.8): minus the mean of L_D is E u(x) − E u(y), and G's loss pulls each fake up with 1."""
+    """(8.6): minus the mean of L_D is E u(x) − E u(y), and the derivative of G's loss in each output is −1."""
     real, fake = points(50), points(50).requires_grad_()
     critic = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1), nn.Flatten(0)).double()
     value = critic(real).mean() - critic(fake).mean()
@@ -168,7 +185,7 @@ def test_the_wasserstein_game_is_the_formula_with_its_sign_turned():
 
 
 def test_the_perfect_critic_has_slope_1_along_the_best_ways():
-    """(8.9): on each segment of the best assignment u falls by exactly the distance gone."""
+    """Why the gradient penalty asks for it: on each segment of the best assignment u falls by the distance gone."""
     a, b = points(20), points(20) + 1.5
     even = torch.full((20,), 1 / 20, dtype=torch.float64)
     cost = distances(a, b)
@@ -182,7 +199,7 @@ def test_the_perfect_critic_has_slope_1_along_the_best_ways():
 
 
 def test_the_gradient_penalty_by_finite_differences():
-    """(8.10) with ε drawn a second time from the same seed."""
+    """(8.7) with ε drawn a second time from the same seed."""
     critic = nn.Sequential(nn.Linear(3, 9), nn.Tanh(), nn.Linear(9, 1), nn.Flatten(0)).double()
     real, fake, h = points(7, 3), points(7, 3), 1e-6
     penalty = gradient_penalty(critic, real, fake, torch.Generator().manual_seed(5))
@@ -194,7 +211,7 @@ def test_the_gradient_penalty_by_finite_differences():
 
 
 def test_the_bias_of_the_soft_penalty():
-    """(8.11), symbolically."""
+    """(8.8), symbolically."""
     s, w, penalty = sympy.symbols("s W lambda", positive=True)
     J = s * w - penalty * (s - 1) ** 2
     (best,) = sympy.solve(J.diff(s), s)
@@ -250,7 +267,7 @@ def test_least_squares():
 
 
 def test_hinge():
-    """(8.15): free beyond the marks; the best output by search stands at a mark and leaves 2 min(p, q)."""
+    """(8.15): free beyond the margins; the best output by search is at a margin and leaves 2 min(p, q)."""
     torch.testing.assert_close(
         hinge_discriminator(torch.tensor([3.0, 1, 0, -2]), torch.tensor([-4.0, -1, 0, 2])),
         torch.tensor([0.0, 0, 2, 6]),
@@ -265,11 +282,11 @@ def test_hinge():
 
 
 def test_relativistic():
-    """(8.16): a coin whose logit is the difference; at log p − log q the mean over pairs has no slope."""
+    """(8.16): a Bernoulli whose logit is the difference; at log p − log q the mean over pairs has no slope."""
     real, fake = torch.randn(2, 30).double()
-    coin = Bernoulli(logits=real - fake)
-    assert torch.allclose(relativistic(real, fake), -coin.log_prob(torch.ones(30).double()))
-    assert torch.allclose(relativistic(fake, real), -coin.log_prob(torch.zeros(30).double()))
+    pair = Bernoulli(logits=real - fake)
+    assert torch.allclose(relativistic(real, fake), -pair.log_prob(torch.ones(30).double()))
+    assert torch.allclose(relativistic(fake, real), -pair.log_prob(torch.zeros(30).double()))
     p, q = weights(40), weights(40)
     for shift in (0.0, 3.0):
         logit = (p.log() - q.log() + shift).requires_grad_()

@@ -78,7 +78,18 @@ def test_the_first_layer_sees_one_bias_for_each_class():
     assert torch.allclose(seen[0], by_hand, atol=1e-6)
 
 
+def test_the_best_logit_is_that_of_the_image_and_that_of_its_label():
+    """(6.4), on a table of probabilities in which labels are as frequent among fakes as among real images."""
+    torch.manual_seed(0)
+    p, q = torch.rand(2, 7, 3, dtype=torch.float64)  # 7 images, 3 labels
+    p, q = (joint / joint.sum(0) / 3 for joint in (p, q))  # each label has the probability 1/3
+    left = ((p / p.sum(0)) / (q / q.sum(0))).log()
+    real, label = (p.sum(1) / q.sum(1)).log(), ((p / p.sum(1, True)) / (q / q.sum(1, True))).log()
+    assert torch.allclose(left, real[:, None] + label)
+
+
 def test_the_logit_is_a_verdict_and_a_projection():
+    """(6.5), by hand."""
     _, discriminator = small_players()
     discriminator.eval()
     x, y = some_digits()

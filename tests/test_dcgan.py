@@ -7,7 +7,7 @@ import nbformat
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import conv_transpose2d, pad
+from torch.nn.functional import conv1d, conv_transpose1d, conv_transpose2d, pad
 
 from helpers.data import load_digits
 from helpers.gan import (
@@ -34,7 +34,39 @@ def taught(*names):
     return [space[name] for name in names]
 
 
+@pytest.mark.parametrize(("k", "s", "p"), [(4, 2, 1), (3, 1, 1), (5, 2, 2), (3, 2, 0)])
+def test_a_convolution_and_its_transpose_are_the_sums_of_the_notebook(k, s, p):
+    """(6.1) and (6.2), along one axis, with their sizes."""
+    torch.manual_seed(0)
+    w, x = torch.randn(k, dtype=torch.float64), torch.randn(11, dtype=torch.float64)
+    at = dict(enumerate(x.tolist()))
+    down = [
+        sum(w[t].item() * at.get(s * i + t - p, 0) for t in range(k))
+        for i in range((11 + 2 * p - k) // s + 1)
+    ]
+    found = conv1d(x.view(1, 1, -1), w.view(1, 1, -1), stride=s, padding=p).flatten()
+    assert len(found) == len(down) and torch.allclose(found, torch.tensor(down, dtype=torch.float64))
+    up = [
+        sum(x[j].item() * w[i + p - s * j].item() for j in range(11) if 0 <= i + p - s * j < k)
+        for i in range((11 - 1) * s - 2 * p + k)
+    ]
+    found = conv_transpose1d(x.view(1, 1, -1), w.view(1, 1, -1), stride=s, padding=p).flatten()
+    assert len(found) == len(up) and torch.allclose(found, torch.tensor(up, dtype=torch.float64))
+
+
+def test_batch_norm_takes_mean_and_variance_over_images_and_places():
+    """(6.3), with γ and β."""
+    torch.manual_seed(0)
+    norm, x = nn.BatchNorm2d(3).double(), torch.randn(5, 3, 4, 6, dtype=torch.float64)
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    m, v = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), correction=0, keepdim=True)
+    gamma, beta = norm.weight.view(-1, 1, 1), norm.bias.view(-1, 1, 1)
+    assert torch.allclose(norm(x), gamma * (x - m) / (v + norm.eps).sqrt() + beta)
+
+
 def test_resize_and_convolution_is_a_tied_transposed_convolution():
+    """(6.7), in the plane, for several maps."""
     (tied,) = taught("tied")
     torch.manual_seed(0)
     for height, width in ((7, 7), (1, 1), (3, 10)):
@@ -138,6 +170,7 @@ def test_one_batch_or_two_is_the_same_without_batch_norm_only():
 
 
 def test_an_average_weighs_a_generator_of_age_n_by_its_decay():
+    """(6.6), unrolled."""
     model = nn.Linear(1, 1, bias=False)
     average, decay, values = ema_copy(model), 0.9, torch.randn(30).tolist()
     start = model.weight.item()

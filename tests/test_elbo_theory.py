@@ -192,7 +192,7 @@ def test_gaussian_kl_against_pytorch_and_monte_carlo():
 
 
 def test_derivatives_of_the_rate():
-    """The derivatives of the Gaussian KL: against autograd through PyTorch's own divergence, and central differences."""
+    """The derivatives of the Gaussian KL against autograd through PyTorch's own divergence, and central differences."""
     mu, log_var = (part.requires_grad_() for part in guesses(4))
     by_formula = (mu.detach(), (log_var.detach().exp() - 1) / 2)
     oracle = kl_divergence(Normal(mu, (log_var / 2).exp()), Normal(torch.zeros_like(mu), 1.0)).sum()

@@ -37,6 +37,7 @@ def gradient(loss, logits):
 
 
 def test_discriminator_loss_is_the_cross_entropy_of_two_classes():
+    """The loss of D (5.1), by PyTorch's cross-entropy with labels 1 and 0."""
     real, fake = LOGITS, LOGITS.flip(0) + 0.3
     oracle = cross_entropy(real, torch.ones(7).double(), reduction="none")
     oracle += cross_entropy(fake, torch.zeros(7).double(), reduction="none")
@@ -44,6 +45,7 @@ def test_discriminator_loss_is_the_cross_entropy_of_two_classes():
 
 
 def test_gradients_tell_the_two_generator_losses_apart():
+    """By autograd, for one logit: the non-saturating loss falls at a slope of 1 − D (5.3), the saturating one at D."""
     d = LOGITS.sigmoid()
     assert torch.allclose(gradient(non_saturating, LOGITS), -(1 - d), atol=1e-15)
     assert torch.allclose(gradient(saturating, LOGITS), -d, atol=1e-15)

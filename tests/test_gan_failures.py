@@ -81,7 +81,7 @@ def test_the_ratio_at_the_parameters_is_e_to_the_logit():
 
 
 def test_two_losses_descend_the_two_kls():
-    """(7.3): Monte Carlo with D fixed at D*, against the closed form of KLs of Gaussians in the plane, four errors."""
+    """(7.4): Monte Carlo with D fixed at D*, against the closed form of KLs of Gaussians in the plane, four errors."""
     torch.manual_seed(0)
     m, p_std, q_std = double([0.6, -0.4]), 1.0, 0.8
     p = MultivariateNormal(torch.zeros(2).double(), p_std**2 * torch.eye(2).double())
@@ -146,7 +146,7 @@ def test_a_new_seed_falls_into_the_spread(one_thread):
 
 @each_game
 def test_the_flow_is_that_of_the_losses(slopes):
-    """(7.4): minus the gradients of the course's own losses, D's with γ/2 of the penalty at the real point 0."""
+    """(7.5): minus the gradients of the course's own losses, D's with γ/2 of the penalty at the real point 0."""
     d_loss, g_loss = GAMES_OF_TWO[slopes]
     g_rate, d_rate, gamma, step = 0.3, 0.7, 0.4, 1e-6
     for start in ((0.9, -0.4), (-2.0, -1.5), (3.0, 0.5)):
@@ -163,7 +163,7 @@ def test_the_flow_is_that_of_the_losses(slopes):
 
 @each_game
 def test_the_radius_along_the_flow(slopes):
-    """(7.5): 2(s_G − s_D)θψ, which is 0 or −2a tanh(a/2), against the radius after one tiny step."""
+    """(7.6): 2(s_G − s_D)θψ, which is 0 or −2a tanh(a/2), against the radius after one tiny step."""
     for theta, psi in ((0.9, -0.4), (1.3, 0.8), (-2.0, -1.5)):
         a, step = theta * psi, 1e-7
         after = dirac_simultaneous((theta, psi), slopes, step, step)
@@ -176,7 +176,7 @@ def test_the_radius_along_the_flow(slopes):
 
 @pytest.mark.parametrize("slopes", [dirac_minimax, dirac_wasserstein])
 def test_simultaneous_steps_push_out(slopes):
-    """(7.6): exactly √(1 + h²s²) a step, with s from the derivative of the loss."""
+    """(7.7): exactly √(1 + h²s²) a step, with s from the derivative of the loss."""
     rate = 0.2
     points = dirac_path(dirac_simultaneous, slopes, (0.9, -0.4), 500, rate, rate)
     a = points.prod(dim=1).requires_grad_()
@@ -192,7 +192,7 @@ RATES = [(0.02, 0.06, 0.0), (0.02, 0.002, 0.5), (0.02, 0.02, 0.5), (0.02, 0.06, 
 @each_game
 @pytest.mark.parametrize("rates", RATES)
 def test_eigenvalues_of_the_simulated_path(slopes, rates):
-    """(7.7): the matrix fitted to a path near the equilibrium has the eigenvalues 1 + λ."""
+    """(7.8): the matrix fitted to a path near the equilibrium has the eigenvalues 1 + λ."""
     points = dirac_path(dirac_simultaneous, slopes, (1e-3, 0.0), 400, *rates)
     found = torch.linalg.eigvals(torch.linalg.lstsq(points[:-1], points[1:]).solution).tolist()
     g_rate, d_rate, gamma = rates
@@ -209,7 +209,7 @@ def test_eigenvalues_of_the_simulated_path(slopes, rates):
 @each_game
 @pytest.mark.parametrize("rates", RATES[:4])
 def test_the_multiplier_of_alternating_steps(slopes, rates):
-    """(7.8): of size √(1 − γh_D) while the roots are complex, from the matrix fitted to an alternating path."""
+    """(7.9): of size √(1 − γh_D) while the roots are complex, from the matrix fitted to an alternating path."""
     points = dirac_path(dirac_alternating, slopes, (1e-3, 0.0), 400, *rates)
     found = torch.linalg.eigvals(torch.linalg.lstsq(points[:-1], points[1:]).solution)
     assert found.imag.abs().max() > 1e-4  # complex
@@ -226,7 +226,7 @@ def test_a_very_fast_d_leaves_g_to_be_waited_for():
 
 
 def test_the_slope_of_a_bounded_output():
-    """(7.9): autograd of b tanh u against b(1 − x²/b²), zero at the wall."""
+    """(7.3): autograd of b tanh u against b(1 − x²/b²), zero at the wall."""
     u, bound = torch.linspace(-30, 30, 241, dtype=torch.float64, requires_grad=True), 1.4
     x = bound * u.tanh()
     (slope,) = torch.autograd.grad(x.sum(), u)

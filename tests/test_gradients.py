@@ -81,13 +81,13 @@ def model():
 
 
 @pytest.fixture
-def guess():
+def start():
     torch.manual_seed(2)
     return torch.randn(2), torch.randn(2)
 
 
 @pytest.fixture
-def reward(model):
+def integrand(model):
     x, _ = model.sample(1)
     return x, lambda z: model.log_likelihood(x, z)
 
@@ -102,7 +102,7 @@ def test_a_mean_over_q_is_an_integral():
     assert torch.allclose(by_draws, integral(PHI, wave_on_a_line), atol=1e-9)
 
 
-def test_a_mean_of_draws_forgets_its_parameters():
+def test_a_mean_of_samples_has_no_gradient():
     mu = torch.tensor([0.4], requires_grad=True)
     assert not wave(Normal(mu, 1.0).sample((9,))).mean().requires_grad
 
@@ -126,9 +126,9 @@ def test_the_score_has_mean_zero_and_a_baseline_keeps_the_mean(baseline):
         assert (variance(other, weights) > 100 * variance(plain, weights)).all()
 
 
-def test_the_score_of_a_gaussian_by_hand(guess):
+def test_the_score_of_a_gaussian_by_hand(start):
     """(11.4): against autograd, through the density itself and not its logarithm."""
-    mu, log_var = (part.requires_grad_() for part in guess)
+    mu, log_var = (part.requires_grad_() for part in start)
     eps = torch.randn(6, 2)
     by_hand = torch.cat([eps / (log_var / 2).exp(), (eps**2 - 1) / 2], 1)
     z = (mu + (log_var / 2).exp() * eps).detach()
@@ -140,20 +140,20 @@ def test_the_score_of_a_gaussian_by_hand(guess):
     assert torch.allclose(ours, by_hand)
 
 
-# The path
+# The pathwise gradient
 
 
-def test_the_map_bends_the_noise_into_q(guess):
+def test_the_map_turns_the_noise_into_q(start):
     """(11.5)."""
-    mu, log_var = guess
+    mu, log_var = start
     sigma, z = (log_var / 2).exp(), torch.randn(9, 2)
     eps = (z - mu) / sigma
     bent = Normal(0.0, 1.0).log_prob(eps).sum(1).exp() / sigma.prod()
     assert torch.allclose(bent, Normal(mu, sigma).log_prob(z).sum(1).exp())
 
 
-def test_the_path_gives_the_gradient_of_the_integral():
-    """(11.6): the mean against differences of the integral, each draw against the chain rule by hand."""
+def test_the_pathwise_mean_is_the_gradient_of_the_integral():
+    """(11.6): the mean against differences of the integral, each sample against the chain rule by hand."""
     eps, weights = nodes()
     by_path = pathwise_gradient(MU, LOG_VAR, wave, eps)
     assert torch.allclose(
@@ -165,7 +165,7 @@ def test_the_path_gives_the_gradient_of_the_integral():
     assert torch.allclose(by_path, torch.cat([in_z, sigma * eps * in_z / 2], 1))
 
 
-def test_each_draw_has_a_gradient_of_its_own():
+def test_each_sample_has_a_gradient_of_its_own():
     eps = torch.randn(7, 3)
     mu, log_var = torch.randn(3), torch.randn(3)
     for estimator in (score_gradient, pathwise_gradient):
@@ -174,7 +174,7 @@ def test_each_draw_has_a_gradient_of_its_own():
         assert together.shape == (7, 6) and torch.allclose(together, alone)
 
 
-def test_a_step_in_the_reward_is_seen_by_the_score_function_alone():
+def test_a_jump_of_f_is_seen_by_the_score_function_alone():
     eps = torch.randn(100_000, 1)
     zero = torch.zeros(1)
 
@@ -189,9 +189,9 @@ def test_a_step_in_the_reward_is_seen_by_the_score_function_alone():
 # On the exact model
 
 
-def test_the_gradient_of_the_elbo_less_that_of_the_rate(model, reward, guess):
+def test_the_gradient_of_the_elbo_less_that_of_the_kl(model, integrand, start):
     """(11.7): both estimators at the nodes, where they are exact, against autograd of the closed form."""
-    (x, f), (mu, log_var) = reward, (part.requires_grad_() for part in guess)
+    (x, f), (mu, log_var) = integrand, (part.requires_grad_() for part in start)
     exact = torch.cat(torch.autograd.grad(exact_elbo(model, x, mu[None], log_var[None]).sum(), (mu, log_var)))
     rate = torch.cat([mu, (log_var.exp() - 1) / 2]).detach()
     in_closed_form = torch.autograd.grad(gaussian_kl(mu[None], log_var[None]).sum(), (mu, log_var))
@@ -201,8 +201,8 @@ def test_the_gradient_of_the_elbo_less_that_of_the_rate(model, reward, guess):
         assert torch.allclose(mean(estimator(mu, log_var, f, eps), weights) - rate, exact, atol=1e-8)
 
 
-def test_both_estimators_are_within_three_standard_errors_and_one_is_noisier(model, reward, guess):
-    (x, f), (mu, log_var) = reward, (part.requires_grad_() for part in guess)
+def test_both_estimators_are_within_three_standard_errors_and_one_is_noisier(model, integrand, start):
+    (x, f), (mu, log_var) = integrand, (part.requires_grad_() for part in start)
     exact = torch.cat(torch.autograd.grad(exact_elbo(model, x, mu[None], log_var[None]).sum(), (mu, log_var)))
     rate, k = torch.cat([mu, (log_var.exp() - 1) / 2]).detach(), 100_000
     spread = []
@@ -213,8 +213,8 @@ def test_both_estimators_are_within_three_standard_errors_and_one_is_noisier(mod
     assert (spread[0] > 2 * spread[1]).all()
 
 
-def test_a_reward_that_depends_on_the_parameters_adds_its_own_gradient():
-    """(11.8): for f = sin(μ z) σ², and for f = −log q, whose second mean is zero."""
+def test_an_integrand_that_depends_on_the_parameters_adds_its_own_gradient():
+    """(11.13): for f = sin(μ z) σ², and for f = −log q, whose second mean is zero."""
     eps, weights = nodes()
     z = MU + (LOG_VAR / 2).exp() * eps
 
@@ -234,7 +234,7 @@ def test_a_reward_that_depends_on_the_parameters_adds_its_own_gradient():
     assert slope(lambda phi: mean(minus_log_q(z[:, 0], phi), weights), PHI).abs().max() < 1e-7
 
 
-def test_the_variance_of_a_linear_reward():
+def test_the_variance_of_a_linear_integrand():
     """(11.9)."""
     eps, weights = nodes()
     for c in (-3.0, 0.0, 10.0):
@@ -277,8 +277,8 @@ def test_the_best_baseline_is_a_mean_weighted_by_the_square_of_the_score():
             assert variance(score_gradient(MU, LOG_VAR, wave, eps, b)[:, j], weights) > least
 
 
-def test_leaving_the_draw_out_keeps_the_mean_and_leaving_it_in_shrinks_it():
-    """(11.12): all 27 ways to draw three times among three things, each with its probability."""
+def test_leaving_the_sample_out_keeps_the_mean_and_leaving_it_in_shrinks_it():
+    """(11.12): all 27 ways to sample three times among three things, each with its probability."""
     a, f = torch.tensor([0.3, -0.5, 1.0]), torch.tensor([2.0, -1.0, 0.5])
     q = a.softmax(0)
     exact = q * (f - q @ f)
@@ -297,7 +297,7 @@ def test_leaving_the_draw_out_keeps_the_mean_and_leaving_it_in_shrinks_it():
 
 
 def test_the_gradient_of_a_mean_over_choices():
-    """(11.13): against autograd, and as the mean of reward times score."""
+    """(11.14): against autograd, and as the mean of f times score."""
     a, f = torch.randn(5, requires_grad=True), torch.randn(5)
     q = a.softmax(0)
     (exact,) = torch.autograd.grad(q @ f, a)
@@ -307,7 +307,7 @@ def test_the_gradient_of_a_mean_over_choices():
 
 
 def test_gumbel_noise_has_a_double_exponential():
-    """(11.14): 400,000 draws, within five standard errors; the same generator gives the same noise."""
+    """(11.15): 400,000 samples, within five standard errors; the same generator gives the same noise."""
     noise = gumbel((400_000,), torch.Generator().manual_seed(0))
     assert torch.equal(noise, gumbel((400_000,), torch.Generator().manual_seed(0)))
     for t in torch.linspace(-2, 5, 15):
@@ -316,8 +316,8 @@ def test_gumbel_noise_has_a_double_exponential():
         assert (share - wanted).abs() < 5 * (wanted * (1 - wanted) / 400_000).sqrt()
 
 
-def test_the_largest_of_logits_with_gumbel_noise_is_a_draw_from_the_softmax():
-    """(11.15): the integral on a grid, and frequencies."""
+def test_the_largest_of_logits_with_gumbel_noise_is_a_sample_from_the_softmax():
+    """(11.16): the integral on a grid, and frequencies."""
     a = torch.tensor([0.5, 0.0, -0.5, 1.0])
     t = torch.linspace(-12, 45, 100_001)
     stay_below = torch.exp(-torch.exp(a[:, None] - t))  # each by itself
@@ -332,7 +332,7 @@ def test_the_largest_of_logits_with_gumbel_noise_is_a_draw_from_the_softmax():
 @pytest.mark.parametrize("tau", [0.1, 1.0, 5.0])
 @pytest.mark.parametrize("hard", [False, True])
 def test_gumbel_softmax_is_that_of_pytorch(tau, hard):
-    """(11.16), (11.17): values and gradients, with the noise that PyTorch draws from the same seed."""
+    """(11.17), (11.18): values and gradients, with the noise that PyTorch draws from the same seed."""
     values, gradients = [], []
     for ours in (False, True):
         logits = torch.linspace(-1, 2, 12).view(3, 4).requires_grad_()
@@ -349,7 +349,7 @@ def test_gumbel_softmax_is_that_of_pytorch(tau, hard):
 
 
 def test_temperature_goes_from_a_choice_to_a_mixture():
-    """(11.16): (a + G)/τ, so one extreme is the largest alone, the other is even."""
+    """(11.17): (a + G)/τ, so one extreme is the largest alone, the other is uniform."""
     logits, noise = torch.randn(50, 4), gumbel((50, 4))
     assert torch.allclose(gumbel_softmax(logits, 1e-6, noise).amax(1), torch.ones(50))
     assert torch.allclose(gumbel_softmax(logits, 1e6, noise), torch.full((50, 4), 0.25), atol=1e-4)
@@ -368,7 +368,7 @@ def bias_of_a_relaxation(f, tau, hard, k=200_000):
 
 
 def curved(y):
-    """A reward that is no polynomial between the choices."""
+    """An integrand that is no polynomial between the choices."""
     return (
         torch.exp(1.5 * y @ torch.tensor([1.0, -1.0, 0.5, 0.0]))
         + (y @ torch.tensor([0.0, 2.0, -1.0, 1.0])).cos()
@@ -377,7 +377,7 @@ def curved(y):
 
 @pytest.mark.parametrize("hard", [False, True])
 def test_a_relaxation_is_biased(hard):
-    """(11.16), (11.17): by far more than its error at τ = 1; with τ the bias of the soft one falls to nothing."""
+    """(11.17), (11.18): by far more than its error at τ = 1; with τ the bias of the soft one falls to nothing."""
     bias, error = bias_of_a_relaxation(curved, 1.0, hard)
     assert bias > 20 * error and bias > 0.1
     small, its_error = bias_of_a_relaxation(curved, 0.05, hard)
@@ -386,7 +386,7 @@ def test_a_relaxation_is_biased(hard):
 
 
 def test_straight_through_keeps_a_bias_at_every_temperature():
-    """(11.17): where the slopes at the corners do not add up to the way between them; for a parabola they do."""
+    """(11.18): where the slopes at the corners do not add up to the way between them; for a parabola they do."""
     bias, error = bias_of_a_relaxation(curved, 0.05, hard=True)
     assert bias > 5 * error
 
@@ -397,17 +397,17 @@ def test_straight_through_keeps_a_bias_at_every_temperature():
     assert bias < 4 * error
 
 
-# Cut gradients
+# Detached gradients
 
 
-def minus_elbo(model, x, draw, cut_log_q=False, closed=False):
-    """Minus the ELBO as a function of μ and log σ², with the faults of section 9."""
+def minus_elbo(model, x, draw, detach_log_q=False, closed=False):
+    """Minus the ELBO as a function of μ and log σ², with the bugs of section 7."""
 
     def loss(mu, log_var):
         q = Normal(mu, (log_var / 2).exp())
         z = draw(q)
         log_q = q.log_prob(z).sum(1)
-        log_q = log_q.detach() if cut_log_q else log_q
+        log_q = log_q.detach() if detach_log_q else log_q
         rate = gaussian_kl(mu[None], log_var[None]) if closed else log_q - model.log_prior(z)
         return (rate - model.log_likelihood(x, z)).mean()
 
@@ -424,20 +424,20 @@ DRAWS = {
 
 
 @pytest.mark.parametrize("closed", [False, True])
-@pytest.mark.parametrize("cut_log_q", [False, True])
+@pytest.mark.parametrize("detach_log_q", [False, True])
 @pytest.mark.parametrize("draw", DRAWS)
-def test_a_nudge_finds_every_cut(model, reward, guess, draw, cut_log_q, closed):
-    """(11.18): autograd and the loss itself agree where nothing is cut, and only there."""
-    (x, _), (mu, log_var) = reward, (part.requires_grad_() for part in guess)
-    loss = minus_elbo(model, x, DRAWS[draw], cut_log_q, closed)
+def test_finite_differences_find_every_detached_sample(model, integrand, start, draw, detach_log_q, closed):
+    """(11.8): autograd and the loss itself agree where nothing is detached, and only there."""
+    (x, _), (mu, log_var) = integrand, (part.requires_grad_() for part in start)
+    loss = minus_elbo(model, x, DRAWS[draw], detach_log_q, closed)
     if (
-        cut_log_q and not closed and draw in ("sample", "detach", "through numpy")
+        detach_log_q and not closed and draw in ("sample", "detach", "through numpy")
     ):  # nothing is left to differentiate
         with pytest.raises(RuntimeError, match="does not require grad"):
             gradient_check(lambda: loss(mu, log_var), [mu, log_var])
         return
     claimed, done = gradient_check(lambda: loss(mu, log_var), [mu, log_var])
-    whole = draw == "rsample" and (closed or not cut_log_q)
+    whole = draw == "rsample" and (closed or not detach_log_q)
     assert torch.allclose(claimed, done, rtol=1e-4, atol=1e-5) == whole
     open_way = minus_elbo(model, x, DRAWS["rsample"], closed=closed)
     torch.manual_seed(0)
@@ -451,7 +451,7 @@ def test_a_nudge_finds_every_cut(model, reward, guess, draw, cut_log_q, closed):
         assert torch.allclose(done, by_autograd, rtol=1e-4, atol=1e-5)
 
 
-def test_a_nudge_leaves_parameters_and_chance_as_they_were():
+def test_finite_differences_leave_parameters_and_random_state_as_they_were():
     weight = torch.randn(2, 3, requires_grad=True)
     unused = torch.randn(2, requires_grad=True)
     before, state = weight.detach().clone(), torch.get_rng_state()
@@ -461,8 +461,8 @@ def test_a_nudge_leaves_parameters_and_chance_as_they_were():
     assert (claimed[6:] == 0).all() and weight.grad is None
 
 
-def test_a_surrogate_loss_fails_the_nudge_and_has_the_right_gradient_on_average(reward, guess):
-    (_, f), (mu, log_var) = reward, (part.requires_grad_() for part in guess)
+def test_a_surrogate_loss_fails_the_check_and_has_the_right_gradient_on_average(integrand, start):
+    (_, f), (mu, log_var) = integrand, (part.requires_grad_() for part in start)
 
     def surrogate():
         q = Normal(mu, (log_var / 2).exp())

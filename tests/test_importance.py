@@ -46,7 +46,7 @@ def within(values, exact, errors=4.5):
 
 
 def test_the_evidence_is_a_mean_over_the_prior(model):
-    """(9.1): an integral over a grid, and a mean over 400,000 draws of z, agree with the closed form."""
+    """(9.1): an integral over a grid, and a mean over 400,000 samples of z, agree with the closed form."""
     x = torch.tensor([1.5, -1.0, 2.0], **KIND)
     _, log_joint, log_area = on_a_grid(model, x)
     assert abs(torch.logsumexp(log_joint, 0) + log_area - model.log_evidence(x)) < 1e-9
@@ -54,8 +54,8 @@ def test_the_evidence_is_a_mean_over_the_prior(model):
     assert within(weights, 1)
 
 
-def test_draws_of_the_model_have_its_mean_and_covariance(model):
-    """(9.2): 400,000 draws; log p(z) and log p(x|z) are those of PyTorch's own Gaussians."""
+def test_samples_of_the_model_have_its_mean_and_covariance(model):
+    """(9.2): 400,000 samples; log p(z) and log p(x|z) are those of PyTorch's own Gaussians."""
     x, z = model.sample(400_000, torch.Generator().manual_seed(0))
     assert (z.T.cov() - torch.eye(2)).abs().max() < 0.01 and (x.mean(0) - model.bias).abs().max() < 0.01
     assert (x.T.cov() - (WEIGHT @ WEIGHT.T + torch.eye(3))).abs().max() < 0.03
@@ -83,7 +83,7 @@ def data(n=500, size=6):
 
 
 def test_the_likelihood_of_data_depends_on_their_covariance_alone():
-    """(9.4): the mean log-evidence by the formula, and for other data with the same mean and covariance."""
+    """(9.8): the mean log-evidence by the formula, and for other data with the same mean and covariance."""
     x = data()
     model = LinearGaussian(torch.randn(6, 2, **KIND), x.mean(0), 0.7)
     centred = x - x.mean(0)
@@ -96,7 +96,7 @@ def test_the_likelihood_of_data_depends_on_their_covariance_alone():
 
 @pytest.mark.parametrize("d", [1, 2, 4])
 def test_the_most_likely_model(d):
-    """(9.5): no gradient is left at the closed form, every neighbour tried is worse, a climb from afar ends there."""
+    """(9.9): no gradient is left at the closed form, every neighbour tried is worse, L-BFGS from afar ends there."""
     x = data()
     model = fit_ppca(x, d)
 
@@ -128,7 +128,7 @@ def test_the_most_likely_model(d):
 
 
 def test_a_direction_below_the_noise_dies():
-    """(9.6): a gradient climb with s = 1 finds |w|² = λ − 1 for λ = 4 and 2 and 0 for ½, as the closed form says."""
+    """(9.10): gradient ascent with s = 1 finds |w|² = λ − 1 for λ = 4 and 2 and 0 for ½, as the closed form says."""
     torch.manual_seed(5)
     turn = torch.linalg.qr(torch.randn(3, 3, **KIND))[0]
     S = turn @ torch.tensor([4.0, 2.0, 0.5], **KIND).diag() @ turn.T
@@ -152,7 +152,7 @@ def test_a_direction_below_the_noise_dies():
 
 
 def test_the_naive_estimate_is_unbiased_and_its_variance_falls_like_one_over_k(model):
-    """(9.7): for K = 1, 4, 16, with 40,000 repeats each."""
+    """(9.4): for K = 1, 4, 16, with 40,000 repeats each."""
     x = torch.tensor([1.5, -1.0, 2.0], **KIND)
     rho = naive_relative_variance(model, x)
     for K in (1, 4, 16):
@@ -162,7 +162,7 @@ def test_the_naive_estimate_is_unbiased_and_its_variance_falls_like_one_over_k(m
 
 
 def test_the_bias_of_the_logarithm(model):
-    """(9.8): −ρ/2K within four standard errors and a tenth, at K = 100; ρ is about 1.1."""
+    """(9.11): −ρ/2K within four standard errors and a tenth, at K = 100; ρ is about 1.1."""
     x = torch.tensor([0.9, -0.4, 1.1], **KIND)
     rho = naive_relative_variance(model, x).item()
     off = log_mean_exp(naive_log_weights(model, x, 20_000, 100)) - model.log_evidence(x)
@@ -171,8 +171,8 @@ def test_the_bias_of_the_logarithm(model):
     assert off.mean() < -4 * error and abs(off.mean() + rho / 200) < 4 * error + 0.1 * rho / 200
 
 
-def test_more_draws_raise_the_mean_logarithm_in_every_group(model):
-    """(9.9): row by row for the same draws, and on average far below log p(x) for few."""
+def test_more_samples_raise_the_mean_logarithm_in_every_group(model):
+    """(9.5), (9.12): row by row for the same samples, and on average far below log p(x) for few."""
     x = torch.tensor([1.5, -1.0, 2.0], **KIND)
     log_w = naive_log_weights(model, x, 5_000, 128)
     fours = torch.stack([log_mean_exp(part) for part in log_w.split(32)]).mean(0)
@@ -182,8 +182,8 @@ def test_more_draws_raise_the_mean_logarithm_in_every_group(model):
     assert off.mean() < -10 * off.std() / math.sqrt(5_000)
 
 
-def test_the_relative_variance_of_a_naive_draw(model):
-    """(9.10): an integral of p(x|z)² p(z) over a grid, for three observations; and 20 dimensions against draws."""
+def test_the_relative_variance_of_a_naive_sample(model):
+    """(9.14): an integral of p(x|z)² p(z) over a grid, for three observations; and 20 dimensions against samples."""
     for x in model.sample(3)[0]:
         z, log_joint, log_area = on_a_grid(model, x)
         log_square = torch.logsumexp(log_joint + model.log_likelihood(x, z), 0) + log_area
@@ -204,8 +204,8 @@ def log_weights(model, x, q, draws):
     return model.log_likelihood(x, z) + model.log_prior(z) - q.log_prob(z)
 
 
-def test_every_guess_is_unbiased(model):
-    """(9.11): three guesses, one of them off the mark; and with the posterior every weight is p(x)."""
+def test_every_proposal_is_unbiased(model):
+    """(9.6): three proposals, one of them off the mark; and with the posterior every weight is p(x)."""
     x = torch.tensor([1.5, -1.0, 2.0], **KIND)
     mean, cov = model.posterior(x)
     torch.manual_seed(7)
@@ -218,7 +218,7 @@ def test_every_guess_is_unbiased(model):
 
 @pytest.mark.parametrize("c", [0.9, 1.0, 1.5, 3.0])
 def test_the_relative_variance_of_a_stretched_posterior(model, c):
-    """(9.12): by an integral over a grid, for each c; below ½ the integral grows with its limits, without end."""
+    """(9.13): by an integral over a grid, for each c; below ½ the integral grows with its limits, without end."""
     x = torch.tensor([1.5, -1.0, 2.0], **KIND)
     mean, cov = model.posterior(x)
 
@@ -232,7 +232,7 @@ def test_the_relative_variance_of_a_stretched_posterior(model, c):
 
 
 def test_the_effective_sample_size(model):
-    """(9.13): K for equal weights, 1 for one that outweighs all, from plain weights, and K/(1 + ρ) for many."""
+    """(9.7): K for equal weights, 1 for one that outweighs all, from plain weights, and K/(1 + ρ) for many."""
     assert torch.allclose(
         effective_sample_size(torch.full((7, 2), -900.0, **KIND)), torch.full((2,), 7.0, **KIND)
     )

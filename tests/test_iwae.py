@@ -1,4 +1,4 @@
-"""Notebook 14, first half: the importance-weighted bounds on the exact model, and the noise of their gradients."""
+"""Notebook 14, going deeper: the importance-weighted bounds on the exact model, and the noise of their gradients."""
 
 import itertools
 import math
@@ -32,7 +32,7 @@ def ratio(values):
 
 
 def test_one_draw_is_the_elbo_and_many_come_to_the_evidence(setting):
-    """(14.1): L_1 is the exact ELBO within noise, and with 20,000 draws the logarithm of the mean is log p(x)."""
+    """(14.8): L_1 is the exact ELBO within noise, and with 20,000 draws the logarithm of the mean is log p(x)."""
     model, x, mu, log_var = setting
     one = iwae_bound(log_weights(model, x, mu, log_var, noise(20, 4000, 2)), 1)
     assert abs(ratio(one - exact_elbo(model, x, mu, log_var))) < 4
@@ -44,7 +44,7 @@ def test_one_draw_is_the_elbo_and_many_come_to_the_evidence(setting):
 
 
 def test_a_mean_is_the_mean_of_the_means_of_its_groups():
-    """(14.2), over every subset of size m of K = 6 numbers."""
+    """(14.9), over every subset of size m of K = 6 numbers."""
     w = noise(6, seed=1).exp()
     for m in range(1, 7):
         means = torch.stack([w[list(group)].mean() for group in itertools.combinations(range(6), m)])
@@ -53,7 +53,7 @@ def test_a_mean_is_the_mean_of_the_means_of_its_groups():
 
 
 def test_more_draws_tighten_the_bound_and_never_pass_the_evidence(setting):
-    """(14.3): L_1 ≤ L_5 ≤ L_50 ≤ log p(x), each paired difference by at least 4 standard errors."""
+    """(14.10): L_1 ≤ L_5 ≤ L_50 ≤ log p(x), each paired difference by at least 4 standard errors."""
     model, x, mu, log_var = setting
     log_w = log_weights(model, x, mu, log_var, noise(50, 4000, 2))
     rungs = [iwae_bound(log_w, k) for k in (1, 5, 50)]
@@ -80,7 +80,7 @@ def test_groups_must_divide_the_draws():
 
 
 def test_the_gradient_is_a_weighted_mean_of_gradients(setting):
-    """(14.4): autograd of log mean w against the normalised weights times ∇ log w, and finite differences."""
+    """(14.11): autograd of log mean w against the normalised weights times ∇ log w, and finite differences."""
     model, x, mu, log_var = (part[:1] if isinstance(part, torch.Tensor) else part for part in setting)
     eps = noise(7, 3, 2)
     in_q, in_bias = bound_gradients(model, x, mu, log_var, eps)
@@ -105,7 +105,7 @@ def test_the_gradient_is_a_weighted_mean_of_gradients(setting):
 
 
 def test_the_encoders_signal_sinks_into_the_noise_and_the_decoders_rises(setting):
-    """(14.5): from K = 4 to K = 64, four times the root of 16 in theory, down for μ and up for the bias."""
+    """(14.12): from K = 4 to K = 64, four times the root of 16 in theory, down for μ and up for the bias."""
     model, x, mu, log_var = (part[:1] if isinstance(part, torch.Tensor) else part for part in setting)
     signals = {}
     for k in (4, 64):
@@ -125,7 +125,7 @@ def test_signal_to_noise_of_known_numbers():
 
 
 def test_the_second_form_of_the_gradient_has_the_same_mean_and_a_signal_that_rises(setting):
-    """(14.6)"""
+    """(14.13)"""
     model, x, mu, log_var = (part[:1] if isinstance(part, torch.Tensor) else part for part in setting)
     rows = {}
     for k in (4, 64):

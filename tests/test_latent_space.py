@@ -3,6 +3,7 @@
 import math
 
 import ipywidgets
+import numpy
 import pytest
 import torch
 from torch.distributions import (
@@ -146,12 +147,12 @@ def test_a_direction_below_the_noise_is_dead():
 
 
 def test_the_rate_is_information_plus_gap():
-    """(13.7), exactly for Gaussian guesses, and with the mixture of N guesses by PyTorch."""
+    """(13.11), exactly for Gaussian posteriors, and with the mixture of N posteriors by PyTorch."""
     torch.manual_seed(0)
     model = linear(std=1.0)
     x, _ = model.sample(3000)
     mu, log_var = best_diagonal(model, x)
-    mu = 0.7 * mu + 0.3  # a guess that is neither the posterior nor around the prior
+    mu = 0.7 * mu + 0.3  # neither the posterior nor around the prior
     eps = torch.randn_like(mu)
     information, gap = information_and_gap(mu, log_var, eps, rows=700)
     z = mu + (log_var / 2).exp() * eps
@@ -175,7 +176,7 @@ def test_the_rate_is_information_plus_gap():
 
 
 def test_information_is_at_most_the_logarithm_of_n():
-    """(13.8), reached by guesses that do not overlap."""
+    """(13.12), reached by posteriors that do not overlap."""
     torch.manual_seed(0)
     for n in (7, 300):
         mu, eps = 1000 * torch.randn(n, 3), torch.randn(n, 3)
@@ -183,6 +184,55 @@ def test_information_is_at_most_the_logarithm_of_n():
         information, gap = information_and_gap(torch.zeros(n, 3), torch.zeros(n, 3), eps)
         assert abs(information) < 1e-4 and abs(gap) < 1e-4
         assert information_and_gap(torch.randn(n, 3), torch.full((n, 3), -1.0), eps)[0] < math.log(n)
+
+
+def pixels_and_logits(images=400):
+    """Correlated black and white pixels (N, 5), and the logits of a decoder that knows their means only."""
+    torch.manual_seed(1)
+    common = torch.randn(images, 1, dtype=torch.float64)
+    x = (
+        torch.randn(images, 5, dtype=torch.float64) + common * torch.tensor([1.5, 1.0, -0.8, 0.2, 0.0]) > 0.3
+    ).double()
+    return x, x.mean(0).logit()
+
+
+def change(x, logits, push, e, c):
+    """ΔD and ΔR of the weak code μ(x) = c e(x), σ = 1, that moves the logits by z times `push`; by quadrature."""
+    nodes, weights = (torch.tensor(each) for each in numpy.polynomial.hermite_e.hermegauss(30))
+    z = c * e[:, None] + nodes  # (N, 30)
+    losses = -Bernoulli(logits=logits + z[..., None] * push).log_prob(x[:, None].expand(-1, 30, -1)).sum(-1)
+    before = -Bernoulli(logits=logits).log_prob(x).sum(-1)
+    return ((losses @ weights) / weights.sum() - before).mean(), (c * e).square().mean() / 2
+
+
+def test_a_weak_code_changes_distortion_and_rate_to_second_order():
+    """(13.9), against the exact change."""
+    x, logits = pixels_and_logits()
+    v, e = torch.randn(2, 400, dtype=torch.float64)
+    v, e = v[:5], (e - e.mean()) / e.std(correction=0)
+    r, variances = x - logits.sigmoid(), logits.sigmoid() * (1 - logits.sigmoid())
+    eps, c = 2e-4, 1e-4
+    by_formula = eps * c * (r @ v * e).mean() - eps**2 / 2 * (v.square() * variances).sum()
+    found, rate = change(x, logits, eps * v, e, c)
+    assert (found + by_formula).abs() < 1e-2 * by_formula.abs() and torch.isclose(
+        rate, torch.tensor(c**2 / 2).double()
+    )
+
+
+def test_a_code_pays_if_beta_is_below_the_largest_eigenvalue_of_the_correlations():
+    """(13.10), on pixels with logits of their own, where both matrices are known."""
+    x, logits = pixels_and_logits()
+    r, variances = x - logits.sigmoid(), logits.sigmoid() * (1 - logits.sigmoid())
+    values, vectors = torch.linalg.eigh(torch.corrcoef(x.T))
+    best, v = values[-1], vectors[:, -1] / variances.sqrt()
+    quotient = (r @ v).square().mean() / (v.square() * variances).sum()
+    assert torch.isclose(quotient, best, rtol=1e-9) and best > 1.5
+    others = torch.randn(200, 5, dtype=torch.float64)
+    assert ((r @ others.T).square().mean(0) / (others.square() @ variances)).max() <= best
+    e, g = r @ v, (r @ v).square().mean().sqrt()
+    c = 1e-3
+    saved, paid = change(x, logits, c * g / (v.square() * variances).sum() * v, e / g, c)
+    assert -saved - 0.97 * best * paid > 0 > -saved - 1.03 * best * paid
 
 
 def busy(vae):
@@ -196,7 +246,7 @@ def busy(vae):
 
 
 def test_no_pixel_sees_itself_or_what_comes_later():
-    """(13.9), by the gradient of each logit, and by drawing: it tosses with the probabilities that decode returns."""
+    """(13.7), by the gradient of each logit, and by sampling: with the probabilities that decode returns."""
     torch.manual_seed(0)
     vae = busy(PixelVAE(latent=3, reach=2, width=8))
     x, z = torch.rand(1, 1, 28, 28, requires_grad=True), torch.randn(1, 3)
@@ -220,7 +270,7 @@ def test_no_pixel_sees_itself_or_what_comes_later():
 
 
 def test_free_bits_are_the_kl_without_a_floor_and_never_less_than_it():
-    """(13.10), at both ends."""
+    """(13.8), at both ends."""
     torch.manual_seed(0)
     mu, log_var = torch.randn(2, 7, 3, dtype=torch.float64)
     assert torch.allclose(kl_per_dimension(mu, log_var).sum(), gaussian_kl(mu, log_var).mean(), rtol=1e-12)
@@ -326,7 +376,7 @@ def test_the_conditional_vae_reads_the_label_in_both_networks():
 
 
 def test_the_conditional_bound_and_the_kl_to_the_posterior_make_log_p():
-    """(13.11) with one latent number and every integral over z on a grid: bound + KL(q ‖ p(z|x, y)) = log p(x|y)."""
+    """(13.13) with one latent dimension and every integral over z on a grid: bound + KL(q ‖ p(z|x, y)) = log p(x|y)."""
     torch.manual_seed(3)
     vae = ConditionalVAE(latent=1, hidden=16).double()
     with torch.no_grad():

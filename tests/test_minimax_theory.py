@@ -68,8 +68,8 @@ def pointwise(f):
 # The value, and the best discriminator
 
 
-def test_value_is_the_mean_pay_of_samples():
-    """(3.1) by Monte Carlo, four standard errors; (3.4) is the grid integral it is compared with."""
+def test_value_is_the_mean_score_of_samples():
+    """(3.1) by Monte Carlo, four standard errors; (3.2) is the grid integral it is compared with."""
     torch.manual_seed(0)
     p, q = PAIRS["side by side"]
     real, fake = p.sample((400_000,)), q.sample((400_000,))
@@ -77,13 +77,13 @@ def test_value_is_the_mean_pay_of_samples():
     def logit(x):
         return torch.sin(x) - x / 2
 
-    pay = torch.log(logit(real).sigmoid()) + torch.log(1 - logit(fake).sigmoid())
+    score = torch.log(logit(real).sigmoid()) + torch.log(1 - logit(fake).sigmoid())
     expected = value(logit(X), on_grid(p), on_grid(q), X)
-    assert abs(pay.mean() - expected) < 4 * pay.std() / math.sqrt(len(pay))
+    assert abs(score.mean() - expected) < 4 * score.std() / math.sqrt(len(score))
 
 
 def test_value_is_an_integral_of_densities():
-    """(3.4): the sum over a grid against SciPy's quadrature of the formula written with numbers."""
+    """(3.2): the sum over a grid against SciPy's quadrature of the formula written with numbers."""
     p, q = PAIRS["skewed and round"]
 
     def logit(x):
@@ -102,7 +102,7 @@ def test_value_is_an_integral_of_densities():
 
 
 def test_minimax_is_reached_by_the_best_generator_alone():
-    """(3.2), (3.11): the largest V over D is −log 4 for q = p and larger for every other q tried."""
+    """(3.1), (3.6): the largest V over D is −log 4 for q = p and larger for every other q tried."""
     p = on_grid(normal(-1.0, 1.0))
 
     def at(q):
@@ -115,7 +115,7 @@ def test_minimax_is_reached_by_the_best_generator_alone():
 
 
 def test_logarithms_of_d_by_softplus():
-    """(3.3) symbolically, and the losses of helpers.gan on logits."""
+    """Section 2 symbolically, and the losses of helpers.gan on logits."""
     a = sympy.symbols("a", real=True)
     sigma, softplus = 1 / (1 + sympy.exp(-a)), lambda t: sympy.log(1 + sympy.exp(t))
     for left, right in ((sympy.log(sigma), -softplus(-a)), (sympy.log(1 - sigma), -softplus(a))):
@@ -130,7 +130,7 @@ def test_logarithms_of_d_by_softplus():
 
 
 def test_one_point_has_one_peak():
-    """(3.5) symbolically: the derivatives, the sign of the second, and the only zero of the first."""
+    """(3.3) symbolically: the derivative, the sign of the next one, and the only zero of the first."""
     alpha, beta, y = sympy.symbols("alpha beta y", positive=True)
     f = alpha * sympy.log(y) + beta * sympy.log(1 - y)
     assert sympy.simplify(f.diff(y) - (alpha / y - beta / (1 - y))) == 0
@@ -140,7 +140,7 @@ def test_one_point_has_one_peak():
 
 @both
 def test_the_best_discriminator_beats_its_neighbours(p, q):
-    """(3.6): equal to p/(p+q) where that can be computed, and no small bend of it earns more."""
+    """(3.4): equal to p/(p+q) where that can be computed, and no small change of it scores higher."""
     log_p, log_q = on_grid(p), on_grid(q)
     ratio = log_p.exp() / (log_p.exp() + log_q.exp())
     fine = ratio.isfinite()
@@ -163,7 +163,7 @@ def test_the_best_discriminator_is_finite_where_densities_underflow():
 
 @both
 def test_value_at_the_best_is_twice_js_minus_log_4(p, q):
-    """(3.7), (3.8), (3.9): adaptive quadrature of V(D*) against JS from entropies computed another way, to 1e-6."""
+    """(3.5), (3.11): adaptive quadrature of V(D*) against JS from entropies computed another way, to 1e-6."""
 
     def inside(t):
         log_p, log_q = p.log_prob(t), q.log_prob(t)
@@ -182,13 +182,13 @@ def test_value_at_the_best_is_twice_js_minus_log_4(p, q):
 
 @both
 def test_what_another_discriminator_misses(p, q):
-    """(3.10): the loss of value is twice the mean, under the mixture, of a KL between two coins."""
+    """(3.12): the loss of value is twice the mean, under the mixture, of a KL between two Bernoulli distributions."""
     log_p, log_q = on_grid(p), on_grid(q)
     for logit in (torch.zeros_like(X), torch.sin(X) - X / 3):
         gap = value(optimal_logit(log_p, log_q), log_p, log_q, X) - value(logit, log_p, log_q, X)
-        best = optimal_logit(log_p, log_q).clamp(-30, 30)  # a certain coin has an infinite logit
-        coins = kl_divergence(Bernoulli(logits=best), Bernoulli(logits=logit))
-        assert abs(gap - 2 * integral(log_mixture(log_p, log_q).exp() * coins, X)) < 1e-6
+        best = optimal_logit(log_p, log_q).clamp(-30, 30)  # certainty has an infinite logit
+        of_bernoulli = kl_divergence(Bernoulli(logits=best), Bernoulli(logits=logit))
+        assert abs(gap - 2 * integral(log_mixture(log_p, log_q).exp() * of_bernoulli, X)) < 1e-6
 
 
 def test_a_weak_discriminator_says_half_to_a_bad_generator():
@@ -203,7 +203,7 @@ def test_a_weak_discriminator_says_half_to_a_bad_generator():
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_network_finds_the_best_discriminator_from_samples(seed):
-    """Section 6, as in the notebook: mean error below 0.01, where the constant ½ scores above 0.2."""
+    """Section 6, as in the notebook: mean error below 0.01, where the constant ½ has more than 0.2."""
     torch.manual_seed(seed)
     net = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 1))
     optimiser = torch.optim.SGD(net.parameters(), lr=0.3, momentum=0.9)
@@ -230,7 +230,7 @@ def test_a_network_finds_the_best_discriminator_from_samples(seed):
 
 
 def slopes(of, at=(1.5, 0.6), h=1e-5):
-    """Central differences of a function of log q in q's mean and deviation."""
+    """Central differences of a function of log q in q's mean and σ."""
     found = []
     for which in (0, 1):
         ends = [list(at), list(at)]
@@ -241,13 +241,13 @@ def slopes(of, at=(1.5, 0.6), h=1e-5):
 
 
 def test_against_the_best_discriminator_g_descends_js():
-    """(3.12) by central differences; and not against a timid one."""
+    """(3.7) by central differences; and not against a poor one."""
     log_p, log_q = (on_grid(each) for each in PAIRS["side by side"])
     held = optimal_logit(log_p, log_q)
     felt = slopes(lambda q: value(held, log_p, q, X))
     assert torch.allclose(felt, slopes(lambda q: 2 * js(log_p, q, X)), atol=1e-6)
-    timid = slopes(lambda q: value(held / 10, log_p, q, X))
-    assert not torch.allclose(timid, felt, atol=0.1)
+    poor = slopes(lambda q: value(held / 10, log_p, q, X))
+    assert not torch.allclose(poor, felt, atol=0.1)
 
 
 def test_the_non_saturating_game_descends_another_divergence():
@@ -264,8 +264,8 @@ def test_the_non_saturating_game_descends_another_divergence():
     )
 
 
-def test_the_two_games_want_different_bells():
-    """Section 8: for two modes and one bell, 2·JS prefers both modes and 2·KL(m‖p) one of them."""
+def test_the_two_games_want_different_densities():
+    """Going deeper, C: for two modes and one normal density, 2·JS prefers both modes and 2·KL(m‖p) one of them."""
     p = log_mixture(on_grid(normal(-2.0, 0.6)), on_grid(normal(2.0, 0.6)))
     wide, single = on_grid(normal(0.0, 2.06)), on_grid(normal(2.0, 0.6))
     assert js(p, wide, X) < js(p, single, X) - 0.05
@@ -280,7 +280,7 @@ START = (0.8, -0.6)
 
 @ETAS
 def test_simultaneous_steps_spiral_out(eta):
-    """(3.14), (3.15): the radius grows by √(1 + η²) a step, at every rate."""
+    """(3.8), (3.9): the radius grows by √(1 + η²) a step, at every learning rate."""
     radius = path(simultaneous, START, eta, 200).norm(dim=1)
     t = torch.arange(201, dtype=torch.float64)
     assert torch.allclose(radius, (1 + eta**2) ** (t / 2)) and radius[-1] > radius[0] * 1.2
@@ -288,7 +288,7 @@ def test_simultaneous_steps_spiral_out(eta):
 
 @ETAS
 def test_alternating_steps_stay_on_an_ellipse(eta):
-    """(3.14), (3.15): x² + y² − ηxy never changes, and the radius neither grows nor shrinks."""
+    """(3.8), (3.9): x² + y² − ηxy never changes, and the radius neither grows nor shrinks."""
     points = path(alternating, START, eta, 2000)
     invariant = points.square().sum(1) - eta * points.prod(dim=1)
     assert torch.allclose(invariant, invariant[0].expand(2001), rtol=1e-9)
@@ -298,7 +298,7 @@ def test_alternating_steps_stay_on_an_ellipse(eta):
 
 @ETAS
 def test_averages_of_alternating_steps_converge_and_of_simultaneous_ones_do_not(eta):
-    """(3.16): the sum telescopes, so the mean dies like 1/T; that of a growing spiral does not."""
+    """(3.14): the sum telescopes, so the mean dies like 1/T; that of a growing spiral does not."""
     points = path(alternating, START, eta, 4000)
     t = torch.arange(1, 4001, dtype=torch.float64)
     means = points[1:].cumsum(0) / t[:, None]
@@ -311,7 +311,7 @@ def test_averages_of_alternating_steps_converge_and_of_simultaneous_ones_do_not(
 
 @ETAS
 def test_extragradient_converges(eta):
-    """(3.17): the radius shrinks by √(1 − η² + η⁴) a step; with η above 1 it would grow."""
+    """(3.10): the radius shrinks by √(1 − η² + η⁴) a step; with η above 1 it would grow."""
     radius = path(extragradient, START, eta, 400).norm(dim=1)
     t = torch.arange(401, dtype=torch.float64)
     assert torch.allclose(radius, (1 - eta**2 + eta**4) ** (t / 2)) and radius[-1] < 0.7

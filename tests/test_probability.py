@@ -58,7 +58,7 @@ seeds = pytest.mark.parametrize("seed", range(5))
 
 
 def test_an_expectation_is_a_sum_or_an_integral():
-    """(2.1): of a die by fractions, of exp(x) under a bell by SciPy, both against draws."""
+    """(2.1): of a die by fractions, of exp(x) under a normal density by SciPy, both against samples."""
     die = sum(sympy.Rational(k * k, 6) for k in range(1, 7))
     rolls = torch.randint(1, 7, (200_000,)).double().square()
     assert die == sympy.Rational(91, 6)
@@ -69,8 +69,8 @@ def test_an_expectation_is_a_sum_or_an_integral():
 
 
 @pytest.mark.parametrize("n", [1, 2, 4])
-def test_a_mean_of_draws_is_right_on_average_and_its_deviation_falls_like_the_root(n):
-    """(2.2) exactly: all outcomes of n throws of a loaded die, each with its probability."""
+def test_a_mean_of_samples_is_right_on_average_and_its_standard_deviation_falls_like_the_root(n):
+    """(2.2) exactly: all outcomes of n rolls of an unfair die, each with its probability."""
     faces, chances = [1.0, 5.0, 2.0], [0.5, 0.2, 0.3]
     mean = sum(c * f for c, f in zip(chances, faces, strict=True))
     variance = sum(c * (f - mean) ** 2 for c, f in zip(chances, faces, strict=True))
@@ -89,7 +89,7 @@ def test_a_mean_of_draws_is_right_on_average_and_its_deviation_falls_like_the_ro
 
 
 @seeds
-def test_entropy_is_the_mean_surprise(seed):
+def test_entropy_is_the_mean_self_information(seed):
     """(2.3) against SciPy, with zeros among the probabilities; it lies between 0 and log n."""
     p, _ = pair(seed)
     assert abs(entropy(p) - scipy.stats.entropy(p.numpy())) < 1e-12
@@ -98,17 +98,19 @@ def test_entropy_is_the_mean_surprise(seed):
 
 
 @pytest.mark.parametrize("std", [0.1, 1.0, 2.5])
-def test_entropy_of_a_bell(std):
-    """(2.4) against SciPy's quadrature, also where it is negative."""
-    bell = scipy.stats.norm(0.5, std)
-    oracle, _ = quad(lambda t: -bell.pdf(t) * bell.logpdf(t), 0.5 - 20 * std, 0.5 + 20 * std, points=[0.5])
+def test_entropy_of_a_normal_density(std):
+    """(2.17) against SciPy's quadrature, also where it is negative."""
+    density = scipy.stats.norm(0.5, std)
+    oracle, _ = quad(
+        lambda t: -density.pdf(t) * density.logpdf(t), 0.5 - 20 * std, 0.5 + 20 * std, points=[0.5]
+    )
     assert oracle == pytest.approx(0.5 * math.log(2 * math.pi * std**2) + 0.5, abs=1e-9)
     assert oracle < 0 or std > 0.2
 
 
 @seeds
 def test_jensen(seed):
-    """(2.5): for chance numbers with a few values, and symbolically for the tangent that proves it."""
+    """(2.5): for random numbers with a few values, and symbolically for the tangent that proves it."""
     chances, _ = pair(seed)
     numbers = torch.rand(5).double() * 10 + 0.01
     mean = (chances * numbers).sum()
@@ -126,7 +128,7 @@ def test_jensen(seed):
 
 @seeds
 def test_kl_is_cross_entropy_minus_entropy(seed):
-    """(2.6) against SciPy's and PyTorch's own, with a zero in p; infinite where only q is zero."""
+    """(2.4) against SciPy's and PyTorch's own, with a zero in p; infinite where only q is zero."""
     p, q = pair(seed)
     assert abs(discrete_kl(p, q) - rel_entr(p.numpy(), q.numpy()).sum()) < 1e-12
     assert abs(discrete_kl(p, q) - kl_divergence(Categorical(p), Categorical(q))) < 1e-5
@@ -136,7 +138,7 @@ def test_kl_is_cross_entropy_minus_entropy(seed):
 
 @seeds
 def test_kl_is_never_negative(seed):
-    """(2.7), link by link; zero for equal vectors and for no others."""
+    """(2.6), link by link; zero for equal vectors and for no others."""
     p, q = pair(seed)
     lives = p > 0
     mean_of_log = (p[lives] * (q[lives] / p[lives]).log()).sum()
@@ -146,8 +148,8 @@ def test_kl_is_never_negative(seed):
 
 
 @pytest.mark.parametrize(("p", "q"), [((0, 1), (1.2, 0.6)), ((1.2, 0.6), (0, 1)), ((-1, 2), (-1, 0.7))])
-def test_kl_of_two_bells(p, q):
-    """(2.8) against PyTorch, a grid, quadrature, and draws within four standard errors."""
+def test_kl_of_two_normal_densities(p, q):
+    """(2.7) against PyTorch, a grid, quadrature, and samples within four standard errors."""
     (mean_p, std_p), (mean_q, std_q) = p, q
     formula = math.log(std_q / std_p) + (std_p**2 + (mean_p - mean_q) ** 2) / (2 * std_q**2) - 0.5
     p, q = normal(*p), normal(*q)
@@ -161,8 +163,8 @@ def test_kl_of_two_bells(p, q):
     assert abs(estimate - formula) < 4 * error < 0.2
 
 
-def test_one_bell_for_two_modes_covers_or_seeks():
-    """Section 5: the lowest KL(p‖q) is the bell with p's mean and variance; the lowest KL(q‖p) sits on a mode."""
+def test_one_normal_density_for_two_modes_covers_or_seeks():
+    """Section 5: the lowest KL(p‖q) has p's mean and variance; the lowest KL(q‖p) sits on a mode."""
     x = X[::10]
     p = log_mixture(normal(-2, 0.6).log_prob(x), normal(2, 0.6).log_prob(x))
 
@@ -185,13 +187,13 @@ def test_one_bell_for_two_modes_covers_or_seeks():
 
 @seeds
 def test_likelihood_is_a_kl_less_the_entropy_of_the_data(seed):
-    """(2.9): for outcomes, exactly."""
+    """(2.8): for outcomes, exactly."""
     p, q = pair(seed)
     assert abs(discrete_kl(p, q) - (-entropy(p) - torch.xlogy(p, q).sum())) < 1e-12
 
 
 def test_maximum_likelihood_is_minimum_kl():
-    """(2.10): one family, two searches. Exactly for the examples' own frequencies, nearly for the truth."""
+    """(2.8): one family, two searches. Exactly for the examples' own frequencies, nearly for the truth."""
     outcomes = torch.arange(6, dtype=torch.float64)
 
     def model(theta):
@@ -208,8 +210,8 @@ def test_maximum_likelihood_is_minimum_kl():
         assert abs(thetas[prices.argmin()] - best) <= allowed
 
 
-def test_the_most_likely_bell():
-    """(2.11) against a search that knows no derivative; n − 1 in place of n is less likely."""
+def test_the_most_likely_normal_density():
+    """Section 6 against a search that knows no derivative; n − 1 in place of n is less likely."""
     data = torch.cat([torch.randn(7) - 2, 0.5 * torch.randn(5) + 3]).double()
 
     def minus(at):
@@ -228,7 +230,7 @@ def test_the_most_likely_bell():
 
 @seeds
 def test_js_is_two_kls_to_the_mixture(seed):
-    """(2.12) against SciPy, which returns the root; symmetric, and finite where KL is not."""
+    """(2.9) against SciPy, which returns the root; symmetric, and finite where KL is not."""
     p, q = pair(seed, zeros_in_p=2)
     oracle = jensenshannon(p.numpy(), q.numpy()) ** 2
     m = (p + q) / 2
@@ -238,8 +240,8 @@ def test_js_is_two_kls_to_the_mixture(seed):
 
 
 @seeds
-def test_js_is_what_one_x_tells_about_the_coin(seed):
-    """(2.13): the mutual information of coin and x, from the table of their joint probabilities."""
+def test_js_is_what_one_x_tells_about_its_origin(seed):
+    """(2.11): the mutual information of x and its origin, from the table of their joint probabilities."""
     p, q = pair(seed)
     table = torch.stack([p, q]).numpy() / 2
     alone = table.sum(1, keepdims=True) * table.sum(0, keepdims=True)
@@ -249,8 +251,8 @@ def test_js_is_what_one_x_tells_about_the_coin(seed):
     assert abs(math.log(2) - left_over - discrete_js(p, q)) < 1e-12
 
 
-def test_js_of_two_bells_by_quadrature():
-    """(2.12), (2.13): the grid against SciPy's quadrature of both forms."""
+def test_js_of_two_normal_densities_by_quadrature():
+    """(2.9), (2.11): the grid against SciPy's quadrature of both forms."""
     a, b = scipy.stats.norm(0, 1), scipy.stats.norm(1.2, 0.6)
 
     def coin(t):
@@ -281,7 +283,7 @@ def log_bent(y):
 
 
 def test_change_of_variables():
-    """(2.14): on a line against SciPy's log-normal; in the plane by autograd, by the sum, and by counting in a box."""
+    """(2.16): on a line against SciPy's log-normal; in the plane by autograd, by the sum, and by counting in a box."""
     y = torch.linspace(0.01, 9, 100, dtype=torch.float64)
     line = normal(0, 1).log_prob(y.log()).exp() / y
     assert np.allclose(line, scipy.stats.lognorm(1).pdf(y.numpy()))
@@ -289,20 +291,20 @@ def test_change_of_variables():
         jacobian = torch.autograd.functional.jacobian(bend, point)
         by_autograd = normal(0, 1).log_prob(point).sum() - jacobian.det().abs().log()
         assert abs(log_bent(bend(point)) - by_autograd) < 1e-12
-    draws = bend(torch.randn(200_000, 2).double())
+    samples = bend(torch.randn(200_000, 2).double())
     for left, bottom in ((0.5, 0.0), (-1.5, 0.0), (0.0, -2.0)):
         a = torch.linspace(left, left + 1, 201, dtype=torch.float64)
         c = torch.linspace(bottom, bottom + 2, 401, dtype=torch.float64)
         density = log_bent(torch.cartesian_prod(a, c).reshape(201, 401, 2)).exp()
         expected = torch.trapezoid(torch.trapezoid(density, c), a).item()
-        inside = (draws[:, 0] > left) & (draws[:, 0] < left + 1)
-        inside &= (draws[:, 1] > bottom) & (draws[:, 1] < bottom + 2)
-        error = math.sqrt(expected * (1 - expected) / len(draws))
+        inside = (samples[:, 0] > left) & (samples[:, 0] < left + 1)
+        inside &= (samples[:, 1] > bottom) & (samples[:, 1] < bottom + 2)
+        error = math.sqrt(expected * (1 - expected) / len(samples))
         assert abs(inside.double().mean() - expected) < 4 * error < 0.01
 
 
 def test_a_map_changes_entropy_and_not_kl():
-    """(2.15): PyTorch's entropy of the log-normal, and quadrature of the KL over y; both against the bells'."""
+    """(2.18): PyTorch's entropy of the log-normal, and quadrature of the KL over y; against those of x."""
     for mean, std in ((0.0, 1.0), (1.2, 0.6)):
         shifted = normal(mean, std).entropy() + mean  # log|det J| of exp is x, whose mean is μ
         assert abs(LogNormal(*f64(mean, std)).entropy() - shifted) < 1e-12
@@ -318,7 +320,7 @@ def test_a_map_changes_entropy_and_not_kl():
 
 @pytest.mark.parametrize("k", range(-6, 7))
 def test_shifted_intervals(k):
-    """(2.16): in boxes, four a unit of length, and by an integral over the parts of two intervals."""
+    """(2.10): in boxes, four a unit of length, and by an integral over the parts of two intervals."""
     p = torch.zeros(24, dtype=torch.float64).index_fill(0, torch.arange(10, 14), 0.25)
     q, theta = p.roll(k), k / 4
     expected = min(abs(theta), 1) * math.log(2)
@@ -333,8 +335,8 @@ def test_shifted_intervals(k):
 
 
 @pytest.mark.parametrize("theta", [0.1, 0.5, 1.0])
-def test_slopes_of_two_narrow_bells(theta, sigma=0.1, h=1e-5):
-    """(2.17): central differences of sums over a grid; JS has next to no slope at ten widths."""
+def test_derivatives_of_two_narrow_normal_densities(theta, sigma=0.1, h=1e-5):
+    """Section 8: central differences of sums over a grid; JS has next to no derivative at ten standard deviations."""
     x = torch.linspace(-1.5, 2.5, 8001, dtype=torch.float64)
 
     def at(of, t):
@@ -359,7 +361,7 @@ GENERATORS = {
 
 @seeds
 def test_five_divergences_by_one_formula(seed):
-    """(2.18): SciPy for three, all events for total variation, a variance for χ²; never negative, zero if p = q."""
+    """(2.15): SciPy for three, all events for total variation, a variance for χ²; never negative, zero if p = q."""
     p, q = pair(seed, zeros_in_p=0)
     a, b = p.numpy(), q.numpy()
     events = itertools.product([0, 1], repeat=5)
@@ -383,7 +385,7 @@ def test_five_divergences_by_one_formula(seed):
 
 @seeds
 def test_no_discriminator_passes_twice_js_minus_log_4(seed):
-    """(2.19): many D for probabilities of outcomes, none above; the best, found by search, reaches it."""
+    """(2.12): many D for probabilities of outcomes, none above; the best, found by search, reaches it."""
     p, q = pair(seed, zeros_in_p=0)
     ceiling = 2 * jensenshannon(p.numpy(), q.numpy()) ** 2 - math.log(4)
     d = torch.rand(1000, 5).double()
@@ -398,19 +400,19 @@ def test_no_discriminator_passes_twice_js_minus_log_4(seed):
 
 
 @seeds
-def test_no_guess_passes_the_evidence(seed):
-    """(2.20): a hidden z with five values; log p(x) by a plain sum, Dirichlet guesses below, the posterior on it."""
+def test_no_approximate_posterior_passes_the_evidence(seed):
+    """(2.13): a hidden z with five values; log p(x) by a plain sum, Dirichlet samples below, the posterior on it."""
     prior, likelihood = pair(seed, zeros_in_p=0)[1], torch.rand(5).double()
     evidence = (prior * likelihood).sum().log()
-    guesses = torch.distributions.Dirichlet(torch.ones(5).double()).sample((1000,))
+    samples = torch.distributions.Dirichlet(torch.ones(5).double()).sample((1000,))
     posterior = prior * likelihood / (prior * likelihood).sum()
-    bound = (torch.cat([guesses, posterior[None]]) * (prior * likelihood).log()).sum(1)
-    bound = bound + entropy(torch.cat([guesses, posterior[None]]))
+    bound = (torch.cat([samples, posterior[None]]) * (prior * likelihood).log()).sum(1)
+    bound = bound + entropy(torch.cat([samples, posterior[None]]))
     assert (bound <= evidence + 1e-12).all() and abs(bound[-1] - evidence) < 1e-12
 
 
 def test_one_is_lowered_and_the_other_raised():
-    """(2.21): min max ends at q = p with −log 4, max max at the best θ; and a low V promises nothing about JS."""
+    """(2.14): min max ends at q = p with −log 4, max max at the best θ; and a low V promises nothing about JS."""
     p, means = normal(0, 1).log_prob(X), torch.linspace(-2, 2, 41, dtype=torch.float64)
     logs = [normal(m.item(), 1).log_prob(X) for m in means]
     best = torch.stack([value(p - q, p, q, X) for q in logs])

@@ -27,6 +27,7 @@ def guess():
 
 
 def test_gaussian_kl_against_pytorch(guess):
+    """(12.2)."""
     mu, log_var = guess
     oracle = kl_divergence(Normal(mu, (log_var / 2).exp()), Normal(0.0, 1.0)).sum(1)
     assert torch.allclose(gaussian_kl(mu, log_var), oracle, rtol=1e-12)
@@ -49,6 +50,7 @@ def test_gaussian_kl_is_zero_at_the_prior_and_even_in_mu(guess):
 
 
 def test_bernoulli_log_likelihood_against_pytorch():
+    """(12.3)."""
     torch.manual_seed(0)
     logits = 20 * torch.randn(4, 30, dtype=torch.float64)
     x = torch.bernoulli(torch.full((4, 30), 0.4, dtype=torch.float64))
@@ -77,6 +79,7 @@ class CoinModel:
 
 
 def test_bounds_are_ordered_on_an_exact_model():
+    """(12.1), (12.6): ELBO ≤ L_8 ≤ L_512 ≤ log p(x), which quadrature gives."""
     model, x = CoinModel(), torch.ones(4000, 1, 1, 1, dtype=torch.float64)
     torch.manual_seed(0)
     exact = model.exact()
@@ -126,7 +129,7 @@ def test_beta_weighs_the_kl_alone():
 
 
 def test_reconstruction_and_kl_together_against_pytorch():
-    """The whole ELBO of a network in float64, from torch.distributions alone, to 1e-9."""
+    """(12.1), (12.4): the whole ELBO of a network in float64, from torch.distributions alone, to 1e-9."""
     torch.manual_seed(1)
     vae, eps = VAE(latent=5, hidden=16).double(), torch.randn(6, 5, dtype=torch.float64)
     x = torch.bernoulli(torch.full((6, 1, 28, 28), 0.3, dtype=torch.float64))
@@ -166,7 +169,7 @@ def test_the_decoder_can_start_from_the_mean_image():
 
 @pytest.mark.parametrize("given", [True, False])
 def test_a_step_tosses_the_coins_and_descends_minus_elbo_there(one_step_down, given):
-    """From grey pixels, with ε given or drawn after the coins; the loss by torch.distributions, in nats an image."""
+    """(12.5): from grey pixels, ε given or sampled after them; the loss by torch.distributions, in nats an image."""
     vae, x, eps = VAE(latent=4, hidden=8), torch.rand(3, 1, 28, 28), torch.randn(3, 4)
     torch.manual_seed(1)
     coins = torch.bernoulli(x)

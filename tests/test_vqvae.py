@@ -1,4 +1,4 @@
-"""Notebook 14, second half: the quantiser and its codebook, the bound of a discrete q, a prior that draws."""
+"""Notebook 14, the core: the quantiser and its codebook, the bound of a discrete q, an autoregressive prior."""
 
 import copy
 import math
@@ -33,7 +33,7 @@ from helpers.vae import (
 
 
 def test_the_nearest_code_by_looking_at_each(double):
-    """(14.7)"""
+    """(14.1)"""
     h, codes = torch.randn(50, 3), torch.randn(7, 3)
     by_hand = [min(range(7), key=lambda k, row=row: (row - codes[k]).square().sum().item()) for row in h]
     assert nearest_code(h, codes).tolist() == by_hand
@@ -41,7 +41,7 @@ def test_the_nearest_code_by_looking_at_each(double):
 
 
 def test_straight_through_is_the_code_with_the_gradient_of_a_shift(double):
-    """(14.8): against finite differences of f(e + δ); the true slope in h is 0 where the choice does not change."""
+    """(14.2): against finite differences of f(e + δ); the true slope in h is 0 where the choice does not change."""
     h, codes = torch.randn(6, 3), torch.randn(9, 3)
     curve = torch.randn(3, 3)
 
@@ -66,7 +66,7 @@ def test_straight_through_is_the_code_with_the_gradient_of_a_shift(double):
 
 
 def test_the_three_terms_reach_whom_they_should(double):
-    """(14.9): likelihood → encoder and decoder; |sg(h) − e|² → codes alone; c |h − sg(e)|² → encoder alone."""
+    """(14.3): likelihood → encoder and decoder; |sg(h) − e|² → codes alone; c |h − sg(e)|² → encoder alone."""
     vqvae = VQVAE(size=8, code=3, width=4)
     x = torch.bernoulli(torch.rand(5, 1, 28, 28))
     h = vqvae.encode(x)
@@ -96,7 +96,7 @@ def at_the_coins_of_seed_1(vqvae, x):
 
 
 def test_a_step_descends_the_three_terms_at_new_coins(one_step_down):
-    """(14.9), from grey pixels: −log p(x|z) + ¼ |h − sg(e)|² + |sg(h) − e|², means over the images."""
+    """(14.3), from grey pixels: −log p(x|z) + ¼ |h − sg(e)|² + |sg(h) − e|², means over the images."""
     vqvae, x = VQVAE(size=8, code=3, width=4), torch.rand(5, 1, 28, 28)
     h, _, e, reconstruction = at_the_coins_of_seed_1(vqvae, x)
     commitment, codebook = (h - e.detach()).square().sum() / 5, (h.detach() - e).square().sum() / 5
@@ -130,7 +130,7 @@ def test_a_step_by_averages_descends_two_terms_and_then_the_codes_follow(one_ste
 
 
 def test_averages_are_one_step_of_k_means(double):
-    """(14.10): with decay 0 each code goes to the mean of its vectors; with decay m, counts and sums are averaged."""
+    """(14.4): with decay 0 each code goes to the mean of its vectors; with decay m, counts and sums are averaged."""
     quantiser, h = Quantiser(5, 3), torch.randn(400, 3)
     k = nearest_code(h, quantiser.codes)
     update_codebook_ema(quantiser, h, k, decay=0.0, restart=False)
@@ -192,7 +192,7 @@ def test_a_code_without_any_vectors_stays_a_number(double):
 
 
 def test_shares_dead_codes_and_perplexity_by_hand():
-    """(14.13)"""
+    """(14.7)"""
     k = torch.tensor([[0] * 60, [1] * 39 + [2] * 20 + [3]])
     shares = code_shares(k, 5)
     assert torch.allclose(shares, torch.tensor([60, 39, 20, 1, 0]) / 120)
@@ -204,7 +204,7 @@ def test_shares_dead_codes_and_perplexity_by_hand():
 
 
 def test_the_bound_of_a_discrete_guess(double):
-    """(14.11): below the exact log p(x) for every choice; the KL of a one-hot q is −log p(k)."""
+    """(14.5): below the exact log p(x) for every choice; the KL of a one-hot q is −log p(k)."""
     prior, likelihood = torch.randn(6).softmax(0), 3 * torch.randn(6)
     evidence = torch.logsumexp(likelihood + prior.log(), 0)
     for k in range(6):
@@ -219,7 +219,7 @@ def test_the_bound_of_a_discrete_guess(double):
 
 
 def test_the_rate_is_a_sum_of_surprises_and_294_bits_without_knowledge(double):
-    """(14.12)"""
+    """(14.6)"""
     prior, k = CodePrior(size=6, hidden=8, places=12, row=4), torch.randint(6, (3, 12))
     with torch.no_grad():
         for i in range(3):
@@ -317,7 +317,7 @@ def test_codes_and_means_in_parts_are_those_of_the_whole():
 
 
 def test_a_step_of_the_prior_descends_the_mean_surprise(one_step_down):
-    """(14.12), by PyTorch's Categorical, in nats an image."""
+    """(14.6), by PyTorch's Categorical, in nats an image."""
     prior, k = CodePrior(size=6, hidden=8, places=12, row=4), torch.randint(6, (3, 12))
     nats = -Categorical(logits=prior(k)).log_prob(k).sum(1).mean()
     seen = one_step_down(prior, nats, lambda optimiser: prior_step(prior, optimiser, k))

@@ -218,7 +218,7 @@ KL_TERMS = [
         "too many?"),
     Row("weights", lambda p, q: -_kl(q, p),
         "The logarithm of the ratio is averaged over q, or the other direction has a minus sign. Which of the two "
-        "distributions draws the samples in KL(p‖q)?"),
+        "distributions do the samples of KL(p‖q) come from?"),
     *_rows("entropy",
         "That is the entropy of one of the two, up to its sign, and the other is missing. A divergence compares them: "
         "what does each outcome cost under p, and what under q?",
@@ -356,7 +356,7 @@ JS_WAYS = [
         lambda c: _kl(c.p, c.q).sum(), lambda c: _kl(c.q, c.p).sum(), _jeffreys, lambda c: _jeffreys(c) / 2),
     *_rows("geometric",
         "You compare with the geometric mean of p and q, which is 0 wherever one of them is. The mixture of two "
-        "distributions is another mean: how often does an outcome come if a fair coin says which one to sample from?",
+        "distributions is another mean: how often does an outcome come if it is sampled from each with probability ½?",
         lambda c: _jeffreys(c) / 4, lambda c: _jeffreys(c) / 4 + (c.p * c.q).sqrt().sum().log()),
     *_rows("not_halved", NOT_HALVED, lambda c: _js(c.p, c.q).sum() - math.log(2),
         lambda c: _entropy(c.p + c.q) - (_entropy(c.p) + _entropy(c.q)) / 2),
@@ -369,7 +369,7 @@ JS_WAYS = [
         *[lambda c, a=a, b=b: _entropy((c.p + c.q) / 2) + a * _entropy(c.p) + b * _entropy(c.q)
           for a, b in ((-1, -1), (0.5, 0.5), (-0.5, 0.5), (-0.5, -1), (0, 0))]),
     Row("one_distribution", lambda c: (c.p * (4 * c.p * c.q / (c.p + c.q) ** 2).log()).sum() / 2,
-        "Both of your logarithms are averaged over p. One of them is about the samples of q: who draws which?"),
+        "Both of your logarithms are averaged over p. One of them is about the samples of q: which is which?"),
 ]  # fmt: skip
 
 

@@ -52,7 +52,7 @@ def _at_an_extreme(trial: Trial, case: Case, kind: str, broken: str, cut: str) -
 
 # fmt: off
 DECISION = ("That is a decision, not a probability: it says which density is larger, and not by how much. D* has to be "
-    "surer where one is a hundred times the other than where they nearly agree.")
+    "more confident where one is a hundred times the other than where they nearly agree.")
 SHARES = [
     Row("right", lambda a, b: torch.sigmoid(a - b), ok=True),
     Row("ratio", lambda a, b: (a - b).exp(), "That is the ratio of the two densities, which runs from 0 to infinity. "
@@ -79,8 +79,8 @@ SHARES = [
     *_rows("minus_one_to_one", "Your values run from −1 to 1 and are 0 where p = q. A probability runs from 0 to "
         "1: where should it be when nothing speaks for either side?",
         lambda a, b: torch.tanh((a - b) / 2), lambda a, b: torch.tanh(a - b)),
-    *_rows("scaled_logit", "D is too sure, or not sure enough: a square, a root, a 2 or another base changes the ratio "
-        "that the logit is made of. What is D where one density is three times the other?",
+    *_rows("scaled_logit", "D is too confident, or not confident enough: a square, a root, a 2 or another base "
+        "changes the ratio that the logit is made of. What is D where one density is three times the other?",
         *[lambda a, b, size=size: torch.sigmoid(size * (a - b)) for size in (2, 0.5, math.log(2), 1 / math.log(2))]),
 ]
 SIDES = [
@@ -210,7 +210,7 @@ BITS = ("Somewhere the logarithm has base 2, so this is, at least in part, in bi
 MEAN = ("Somewhere you average over the outcomes, so your number depends on how many there are. An expectation weighs "
     "each outcome by its probability, and then sums.")
 ONE_DISTRIBUTION = ("Both of your logarithms are averaged over the same distribution. One of them is about real "
-    "samples and the other about fakes: who draws which?")
+    "samples and the other about fakes: which is which?")
 WEIGHTS = [
     Row("right", lambda p, q: (p, q), ok=True),
     *_rows("one_distribution", ONE_DISTRIBUTION, lambda p, q: (p, p), lambda p, q: (q, q)),

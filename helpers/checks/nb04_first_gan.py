@@ -24,7 +24,7 @@ def _bce(logits: Tensor, label: float) -> Tensor:
     return softplus(logits) - label * logits
 
 
-HERE = "Here both players are trained with the cross-entropy of real against fake."
+HERE = "Here both networks are trained with the cross-entropy of real against fake."
 CLASSES = (
     "That cross-entropy compares classes, and takes your batch for the classes of one image. For real against fake, "
     "one logit an image, there is a binary one."
@@ -33,18 +33,19 @@ LOSSES = [
     Row("right", _bce, ok=True),
     Row("sigmoid_twice", lambda a, y: _bce(a.sigmoid(), y),
         "The sigmoid is applied twice: by you, and inside the cross-entropy, which takes logits. Little is left of the "
-        "gradient, least of all where D is sure."),
+        "gradient, least of all where D is confident."),
     Row("least_squares", lambda a, y: (a - y) ** 2,
-        f"That is another game: least squares on the logits. {HERE}"),
+        f"That is another loss: least squares on the logits. {HERE}"),
     Row("least_squares", lambda a, y: (a.sigmoid() - y) ** 2,
-        f"You take squared errors of probabilities, whose gradient vanishes where D is sure and wrong. {HERE}"),
+        f"You take squared errors of probabilities, whose gradient vanishes where D is confident and wrong. {HERE}"),
     Row("wasserstein", lambda a, y: (1 - 2 * y) * a,
-        "That is another game: the loss of a Wasserstein critic, which needs a bound on its slope, or that of G under "
-        f"the hinge loss. {HERE}"),
+        "That is another loss: that of a Wasserstein critic, which needs a bound on its gradient norm, or that of G "
+        f"under the hinge loss. {HERE}"),
     Row("probability", lambda a, y: (1 - 2 * y) * a.sigmoid(),
-        "You take the probability itself. Where D is sure and wrong, its slope is nearly 0; a logarithm keeps one."),
+        "You take the probability itself. Where D is confident and wrong, its derivative is nearly 0; that of "
+        "a logarithm is not."),
     Row("hinge", lambda a, y: relu(1 + (1 - 2 * y) * a),
-        f"That is another game: the hinge loss. It works, and a later notebook uses it. {HERE}"),
+        f"That is another loss: the hinge loss. It works, and a later notebook uses it. {HERE}"),
     Row("classes", lambda a, y: cross_entropy(a, torch.full_like(a, y)), CLASSES),
 ]  # fmt: skip
 
@@ -102,10 +103,10 @@ TERMS = [
     Row("ascends", lambda e, r, f: -e(r, 1) - e(f, 0),
         "Your D goes uphill: the loss has the wrong sign. D maximises V, an optimiser minimises, so it needs −V."),
     Row("only_real", lambda e, r, f: e(r, 1),
-        "Only the real images count in your update. Is the term of the fakes missing, or cut from D by a `detach` or "
-        "`no_grad` around D(G(z)) instead of G(z)?"),
+        "Only the real images count in your update. Is the term of the fakes missing, or detached from D by a `detach` "
+        "or `no_grad` around D(G(z)) instead of G(z)?"),
     Row("only_fake", lambda e, r, f: e(f, 0),
-        "Only the fakes count in your update. Is the term of the real images missing, cut from D, or cleared "
+        "Only the fakes count in your update. Is the term of the real images missing, detached from D, or cleared "
         "by a second `zero_grad`?"),
     Row("all_called_real", lambda e, r, f: e(r, 1) + e(f, 1),
         "Your D is taught to call the fakes real as well, as the generator wishes. Which label should they have here?"),
@@ -185,8 +186,8 @@ AIMS = [
     Row("helps_discriminator", lambda e, a: e(a, 0),
         "Your G learns to have its images called fake: that is D's wish. G wants D to be wrong; which label says so?"),
     Row("saturating", lambda e, a: -e(a, 0),
-        "That is another game: the saturating (minimax) loss, log(1 − D). It pulls the same way, but has hardly any "
-        "gradient while D is sure, which is how training begins. Here G minimises the non-saturating −log D."),
+        "That is another loss: the saturating (minimax) one, log(1 − D). It points the same way, but has hardly any "
+        "gradient while D is confident, which is how training begins. Here G minimises the non-saturating −log D."),
     Row("ascends", lambda e, a: -e(a, 1),
         "Your G goes uphill: the loss has the wrong sign, so its images look less and less real to D."),
     Row("smoothed_labels", lambda e, a: e(a, 0.9),
@@ -219,7 +220,7 @@ def _cases(*names: str) -> list[Case]:
 
 
 def _sure(case: Case) -> Case:
-    """The case with a D that is sure: its logits reach from −120 to 120, where float32 has no exponential."""
+    """The case with a D that is confident: its logits reach from −120 to 120, where float32 has no exponential."""
     sure = copied(case)
     last = sure.discriminator[3]
     with torch.no_grad():
@@ -232,15 +233,15 @@ def _sure(case: Case) -> Case:
 
 
 def _tails(trial: Trial) -> list[tuple[str, str]]:
-    """One call where D is sure; in a second it would meet logits of many hundreds."""
+    """One call where D is confident; in a second it would meet logits of many hundreds."""
     task = replace(trial.task, observe=replace(trial.task.observe, calls=1, look=lambda did: None))
     return in_the_tails(
         _sure,
-        "The update is right, but where D is very sure the loss or its gradient is no longer a finite number: an "
+        "The update is right, but where D is very confident the loss or its gradient is no longer a finite number: an "
         "exponential overflows, or a sigmoid is rounded to 0 or 1, and then comes log 0. There is a cross-entropy that "
         "takes the logits as they are.",
-        "Where D is very sure and wrong, a sigmoid rounded to 0 or 1 or a bound cuts your loss off, and its gradient "
-        "vanishes. A cross-entropy that takes logits has no such edge.",
+        "Where D is very confident and wrong, a sigmoid rounded to 0 or 1 or a bound cuts your loss off, and its "
+        "gradient vanishes. A cross-entropy that takes logits has no such edge.",
     )(replace(trial, task=task))  # fmt: skip
 
 
@@ -268,7 +269,7 @@ def _left(trial: Trial) -> list[tuple[str, str]]:
         raise Mistake(
             "forgot_detach",
             "D moves as it should, but the gradient runs on through the fakes into G: a backward pass for nothing, "
-            "which leaves gradients in G that are the opposite of what it wants. Where should the graph be cut?",
+            "which leaves gradients in G that are the opposite of what it wants. Where should the fakes be detached?",
         )
     say = (
         "Backward also filled the gradients of D, which its next step has to clear first. Freezing D for the moment, "
@@ -283,16 +284,17 @@ STILL = [  # why nothing moved, by what was seen of the network that is trained 
         "Gradients reached the {own}, and were cleared before the step could use them. What has to come before what: "
         "`zero_grad`, `backward`, step?"),
     (lambda did, own, other: did.has("reached", other) and own == "discriminator", "frozen",
-        "G received gradients and D none: D is frozen in its own step. It is the other player that should be out."),
+        "G received gradients and D none: D is frozen in its own step. It is the other network that should be "
+        "left out."),
     (lambda did, own, other: did.has("gradients", own), "no_step",
         "The {own} has new gradients, but has not moved. Gradients only say where to go: who takes the step, and after "
         "what?"),
     (lambda did, own, other: did.has("reached", other), "detached",
-        "D received gradients and G none: the images are cut from the graph on their way. In this step the gradient "
-        "has to pass through D back into G, so look for a `detach`, a `no_grad`, or a G frozen in place of D."),
+        "D received gradients and G none: the images are detached from the graph on their way. In this step the "
+        "gradient has to pass through D back into G: look for a `detach`, a `no_grad`, or a G frozen in place of D."),
     (lambda did, own, other: True, "no_gradient",
         "The {own} has not moved, and no gradient ever reached it. Is there a `backward()`, with its brackets? If so, "
-        "the loss is cut from the network: look for `torch.tensor(...)`, `.item()`, `detach`, `no_grad`."),
+        "the loss is detached from the network: look for `torch.tensor(...)`, `.item()`, `detach`, `no_grad`."),
 ]  # fmt: skip
 
 
@@ -344,8 +346,8 @@ ROW_BY_ROW = (
     "row."
 )
 NOISE = (
-    "Two calls with the same `z` did two different things, so new noise is drawn somewhere: for the fakes, the images "
-    "or the labels. Use only the `z` that comes in: what can be repeated can be tested."
+    "Two calls with the same `z` did two different things, so new noise is sampled somewhere: for the fakes, the "
+    "images or the labels. Use only the `z` that comes in: what can be repeated can be tested."
 )
 
 

@@ -1,4 +1,4 @@
-"""Checks of notebook 05's bug hunts: the door of the data, a cross-entropy written by hand, a round that remembers."""
+"""Checks of notebook 05's bug hunts: scaling the data, a cross-entropy by hand, a step that keeps old gradients."""
 
 import copy
 import math
@@ -17,7 +17,7 @@ from helpers.feedback.moves import Moves
 from helpers.feedback.observe import Wanted, alike, copied
 from helpers.feedback.probes import at, in_the_tails
 
-# A: the door of the data, from pixels 0 … 255 to images: what becomes of a pixel, and where it goes
+# A: scaling the data, from pixels 0 … 255 to images: what becomes of a pixel, and where it goes
 
 
 def _scaled(pixels: Tensor, low: Tensor | int, high: Tensor) -> Tensor:
@@ -25,15 +25,15 @@ def _scaled(pixels: Tensor, low: Tensor | int, high: Tensor) -> Tensor:
 
 
 WRAPS = (
-    "Dark and light have run into each other: whole numbers of type `uint8` start again at 0 after 255, and at 255 "
-    "below 0. Turn them into decimal numbers before you calculate."
+    "An integer overflow: whole numbers of type `uint8` start again at 0 after 255, and at 255 below 0. Turn them into "
+    "decimal numbers before you calculate."
 )
 NEIGHBOURS = (
     "Your scale is taken from the darkest or lightest pixel of the images at hand, so an image depends on its "
     "neighbours. The scale of a pixel is known beforehand."
 )
 FAINT = (
-    "Each image is stretched by its own darkest or lightest pixel, so a faint digit becomes a strong one. One scale "
+    "Each image is scaled by its own darkest or lightest pixel, so a faint digit becomes a strong one. One scale "
     "holds for all."
 )
 PIXELS = [
@@ -43,15 +43,15 @@ PIXELS = [
         "to know a fake."),
     Row("raw", lambda x: x.float(), "Your images still reach to 255, and a tanh only to 1."),
     Row("no_scale", lambda x: 2 * x.float() - 1,
-        "You stretch and shift, but a pixel of 255 becomes 509. Which number has to be divided by first?"),
+        "You scale and shift, but a pixel of 255 becomes 509. Which number has to be divided by first?"),
     Row("negative", lambda x: 1 - 2 * x.float() / 255,
         "Paper and ink have changed places: 0 should become −1, and 255 should become 1."),
     Row("half_range", lambda x: x.float() / 255 - 0.5,
-        "Your images lie between −½ and ½: the middle is right, and the width is half of what a tanh reaches."),
+        "Your images lie between −½ and ½: the middle is right, and the range is half of what a tanh reaches."),
     Row("twice", lambda x: 2 * (x.float() / 255**2) - 1,
         "Every pixel is nearly −1: the division by 255 was done twice."),
-    Row("shift_only", lambda x: x.float() / 255 - 1, "Your images lie between −1 and 0: shifted, and not stretched."),
-    Row("not_shifted", lambda x: 2 * x.float() / 255, "Your images lie between 0 and 2: stretched, and not shifted."),
+    Row("shift_only", lambda x: x.float() / 255 - 1, "Your images lie between −1 and 0: shifted, and not scaled."),
+    Row("not_shifted", lambda x: 2 * x.float() / 255, "Your images lie between 0 and 2: scaled, and not shifted."),
     Row("of_256", lambda x: x.float() / 128 - 1,
         "The darkest ink is a little short of 1: the largest pixel is 255, not 256."),
     Row("of_127", lambda x: x.float() / 127 - 1, "The darkest ink reaches beyond 1: half of 255 is no whole number."),
@@ -176,8 +176,8 @@ def _bce(a: Tensor, y: Tensor) -> Tensor:
 MEETINGS = [
     Row("right", lambda c: (c.logits.squeeze(1), c.labels), ok=True),
     Row("broadcast", lambda c: (c.logits, c.labels),
-        "Every logit has met every label: `(B, 1)` against `(B,)` makes `(B, B)`, without a word. Give both the same "
-        "shape first."),
+        "Every logit has met every label: `(B, 1)` and `(B,)` broadcast to `(B, B)`, without a word. Give both the "
+        "same shape first."),
 ]  # fmt: skip
 LABELS = [
     Row("right", lambda y: y, ok=True),
@@ -190,13 +190,13 @@ FORMULAS = [
     Row("sign", lambda a, y: softplus(a) + y * a,
         "One of the two terms has the wrong sign: for a label of 1 your loss rises with the logit."),
     Row("softplus_sign", lambda a, y: softplus(-a) - y * a,
-        "The sign inside the softplus is turned: for a label of 0 it should rise with the logit."),
+        "The sign inside the softplus is reversed: for a label of 0 it should rise with the logit."),
     Row("one_sided", lambda a, y: y * softplus(-a),
         "Only the real images count in your loss: where is the term for a label of 0?"),
     Row("one_sided", lambda a, y: (1 - y) * softplus(a),
         "Only the fakes count in your loss: where is the term for a label of 1?"),
     Row("relu", lambda a, y: a.relu() - y * a,
-        "A corner stands where a softplus should be: a logit of the right sign costs nothing at all."),
+        "A ReLU stands where a softplus should be: a logit of the right sign costs nothing at all."),
     Row("sigmoid_twice", lambda a, y: _bce(a.sigmoid(), y),
         "The logits go through a sigmoid, and then into a formula that wants logits: the sigmoid is taken twice."),
     Row("squares", lambda a, y: (a.sigmoid() - y) ** 2,
@@ -206,7 +206,7 @@ REDUCTIONS = [
     Row("right", lambda loss: loss.mean(), ok=True),
     Row("sum", lambda loss: loss.sum(-1).mean(), "This is the sum over the batch; its mean is asked for."),
     Row("sum", lambda loss: loss.sum(), "This is the sum over the batch; its mean is asked for."),
-    Row("sign", lambda loss: -loss.mean(), "The sign is turned: lower should mean better."),
+    Row("sign", lambda loss: -loss.mean(), "The sign is reversed: lower should mean better."),
     Row("half", lambda loss: loss.mean() / 2, "Yours is half as large as it should be."),
     Row("base_2", lambda loss: loss.mean() / math.log(2), "This is measured in bits; a natural logarithm gives nats."),
 ]  # fmt: skip
@@ -283,13 +283,13 @@ def check_bce_by_hand(loss: Callable[[Tensor, Tensor], Tensor]) -> Feedback:
     return diagnose(BCE, loss)
 
 
-# C: a round of both players: two losses, what is cleared and cut, which noise, in which order
+# C: a training step of both networks: two losses, what is cleared and detached, which noise, in which order
 
 
 D_LOSSES = [
     Row("right", lambda r, f: softplus(-r) + softplus(f), ok=True),
     Row("d_labels", lambda r, f: softplus(r) + softplus(-f),
-        "D learns to call reals fake and fakes real: both signs in its loss are turned."),
+        "D learns to call reals fake and fakes real: both signs in its loss are reversed."),
     Row("no_fakes", lambda r, f: softplus(-r) + 0 * f, "D's step leaves the fakes out."),
     Row("no_reals", lambda r, f: softplus(f) + 0 * r, "D's step leaves the reals out."),
     Row("unequal", lambda r, f: 2 * softplus(-r) + softplus(f), "The reals count twice in D's loss, the fakes once."),
@@ -304,29 +304,30 @@ D_SIZES = [
 G_LOSSES = [
     Row("right", lambda f: softplus(-f), ok=True),
     Row("minimax", lambda f: -softplus(f),
-        "G's update follows the minimax loss, log(1 − D). Asked for is the one that does not saturate."),
+        "G's update follows the saturating loss, log(1 − D). Asked for is the non-saturating one."),
     Row("g_labels", lambda f: softplus(f), "G learns to be called fake: the sign in its loss is that of D's."),
 ]  # fmt: skip
 G_SIZES = [
     Row("right", lambda loss: loss.mean(), ok=True),
     Row("sum", lambda loss: loss.sum(), SUMMED.format("G")),
 ]
-LATE = "You clear when all is done, so the first round takes what was left there before. Clear, then fill."
-CLEARINGS = [  # which network is cleared before its own backward, or when both are; and whether fakes are cut from G
+LATE = "You clear when all is done, so the first step uses the gradients left from before. Clear, then fill."
+CLEARINGS = [  # which network is cleared before its own backward, or when both are; and whether the fakes are detached
     Row("right", lambda: ("DG", True), ok=True),
     Row("d_not_cleared", lambda: ("G", True),
-        "D's step still contains what an earlier `backward` left in D's gradients. Who clears them, and when?"),
+        "D's step still contains what an earlier `backward` left in D's gradients. What clears them, and when?"),
     Row("g_not_cleared", lambda: ("D", True),
-        "G's step still contains what an earlier `backward` left in G's gradients. Who clears them, and when?"),
+        "G's step still contains what an earlier `backward` left in G's gradients. What clears them, and when?"),
     Row("g_not_cleared", lambda: ("D", False),
-        "D's `backward` runs on into G, and G's step takes that gradient along. Which line would cut or clear it?"),
+        "D's `backward` runs on into G, and G's step takes that gradient along. Which line would detach the "
+        "fakes, or clear it?"),
     Row("not_cleared", lambda: ("", False),
-        "Nothing is cleared: gradients of both losses, of this round and of all before, pile up in both networks."),
+        "Nothing is cleared: gradients of both losses, of this step and of all before, accumulate in both networks."),
     Row("not_cleared", lambda: ("", True),
-        "The fakes are cut from G, and still nothing is cleared: gradients of earlier rounds pile up in both."),
+        "The fakes are detached, and still nothing is cleared: gradients of earlier steps accumulate in both."),
     Row("g_not_cleared", lambda: ("start", False),
-        "Clearing at the start is not enough here: D's `backward` runs on into G in the same round. Cut it off, or "
-        "clear again."),
+        "Clearing at the start is not enough here: D's `backward` runs on into G in the same step. Detach the fakes, "
+        "or clear again."),
     Row("cleared_late", lambda: ("end", True), LATE),
     Row("cleared_late", lambda: ("end", False), LATE),
 ]  # fmt: skip
@@ -348,10 +349,10 @@ def _old_d(c: Case, d: Callable, g: Callable) -> None:
 ORDERS = [
     Row("right", lambda c, d, g: (d(), g()), ok=True),
     Row("g_first", lambda c, d, g: (g(), d()),
-        "G moves before D here. The round is: first D, then G through the new D."),
+        "G moves before D here. A training step is: first D, then G through the new D."),
     Row("old_d", _old_d,
-        "G's step goes through the D of before this round. That is another order of play; here the new D is asked "
-        "for."),
+        "G's step goes through the old D, from before its update. That is a simultaneous update; here G should use the "
+        "new D."),
 ]  # fmt: skip
 
 
@@ -404,8 +405,8 @@ def _g_alone(c: Case) -> None:
 
 ROUND_WAYS = [
     Row("at_once", _at_once,
-        "Both gradients are taken before either network has moved, and D's takes G's loss along. The round is: first "
-        "D, then G through the new D."),
+        "Both gradients are taken before either network has moved, and D's takes G's loss along. A training step is: "
+        "first D, then G through the new D."),
 ]  # fmt: skip
 
 
@@ -423,7 +424,10 @@ def _round_cases() -> list[Case]:
 
 
 LEFT = {
-    kind: (f"left_{word}", f"A network is still {what} when the round is over, and the next one suffers.")
+    kind: (
+        f"left_{word}",
+        f"A network is still {what} when the training step is over, and the next one suffers.",
+    )
     for kind, word, what in (("frozen", "frozen", "frozen"), ("eval", "in_eval", "in evaluation mode"))
 }
 
@@ -450,8 +454,8 @@ def _by_adam(trial: Trial) -> None:
     if trial.seen[0].has("steps_many") and not by_adam.fits(trial.cases[0]):
         raise Mistake(
             "idle_step",
-            "With plain gradient descent your round is right. With Adam a network moves once more, by what it "
-            "remembers: does an optimiser step whose turn it is not?",
+            "With plain gradient descent your step is right. With Adam a network moves once more, by its "
+            "momentum: does an optimiser step whose turn it is not?",
         )
 
 
@@ -468,8 +472,11 @@ def _sure(case: Case) -> Case:
 
 
 def _tails(trial: Trial) -> list[tuple[str, str]]:
-    """One round where D is sure, in steps so small that it stays so."""
-    where, stay = "Your round is right, except where D is very sure: ", "Stay with the logits as they are."
+    """One step where the logits are large, in updates so small that they stay so."""
+    where, stay = (
+        "Your step is right, except where the logits are large: ",
+        "Stay with the logits as they are.",
+    )
     return in_the_tails(
         _sure,
         f"{where}an exponential overflows, or a sigmoid is rounded to 0 or 1, and then comes log 0. {stay}",
@@ -488,7 +495,7 @@ def _returned(trial: Trial) -> list[tuple[str, str]]:
         torch.cat([torch.as_tensor(x).detach().double().flatten() for x in pair]) for pair in found[::2]
     )
     turned = alike(given.flip(0), ours, Close())
-    say = "The losses come back in another order than in the round you were given: there D's is the first."
+    say = "The losses come back in another order than in the function you were given: there D's is the first."
     return [("returned", say)] if turned else []
 
 
@@ -506,7 +513,7 @@ def _exchanged(trial: Trial) -> Mistake | None:
 def _many_steps(trial: Trial) -> Mistake | None:
     many = [name[0].upper() for name in trial.task.observe.trains if trial.seen[0].has("steps_many", name)]
     say = (
-        f"The optimiser of {' and that of '.join(many)} steps more than once in your round. One step of D is asked "
+        f"The optimiser of {' and that of '.join(many)} steps more than once in your function. One step of D is asked "
         "for, on reals and fakes together, and one step of G, on its own loss."
     )
     return Mistake("many_steps", say) if many else None
@@ -517,8 +524,8 @@ def _not_moved(trial: Trial) -> Mistake | None:
         (name[0].upper() for name in trial.task.observe.trains if not trial.seen[0][f"{name} 1"].any()), ""
     )
     say = (
-        f"{still} does not move in your round. Is its way cut by a `detach` or a `no_grad`, is it frozen, does its "
-        "optimiser never step, or only after the gradient was cleared?"
+        f"{still} does not move in your step. Is its gradient blocked by a `detach` or a `no_grad`, is it frozen, does "
+        "its optimiser never step, or only after the gradient was cleared?"
     )
     return Mistake("still", say) if still else None
 
@@ -538,13 +545,13 @@ def _wrong_ones(trial: Trial) -> Mistake:
             times = told(seen[name].norm() / right[name].norm())
             how = f"moves in the right direction, but {times} times as far as it should"
             if cosine < 0.9999:
-                how = "moves nearly as it should, as if something small were added or cut off"
+                how = "moves nearly as it should, as if something small were added or left out"
             if cosine < 0.995:
                 how = f"does not move along the gradient of its loss (cosine {cosine:.2f})"
             found.append(f"{name[0].upper()} {how}.")
     if not found:
         return Mistake(
-            "second_round", "The first round is right and the second is not: something is left over."
+            "second_round", "The first step is right and the second is not: something is left over."
         )
     ask = "Check, line by line, what each gradient contains when its optimiser steps."
     return Mistake("update", " ".join([*found, ask]))
@@ -563,7 +570,7 @@ ROUND = Task(
         said=LEFT,
         later=tuple(LEFT),
     ),
-    praise="Each network moves by its own loss alone, in every round.",
+    praise="Each network moves by its own loss alone, in every step.",
     probes=(_returned, _by_adam, _puts_right, _tails),
     fallbacks=(_left, _exchanged, _many_steps, _not_moved),
     witness=_wrong_ones,
@@ -574,10 +581,10 @@ ROUND = Task(
 
 
 def check_round(play: Callable) -> Feedback:
-    """Say whether `play(generator, discriminator, g_optimiser, d_optimiser, real, z)` is one round of the two players.
+    """Say whether `play(generator, discriminator, g_optimiser, d_optimiser, real, z)` is one step of both networks.
 
     z (2, B, latent): D's step on softplus(−a_real) + softplus(a_fake) with the fakes of z[0], then G's on softplus(−a)
-    of z[1] through the new D, each a mean over the batch. Compared are the moves of all parameters over two rounds of
+    of z[1] through the new D, each a mean over the batch. Compared are the moves of all parameters over two steps of
     gradient descent, and two of Adam, that begin with stale gradients, to a relative 1e-3. What is returned does not
     matter. Raises nothing.
     """

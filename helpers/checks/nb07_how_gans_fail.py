@@ -1,4 +1,4 @@
-"""Checks of notebook 07: how many modes points cover and how many points are good; the diagnosis of five logs."""
+"""Checks of notebook 07: how many modes samples cover and how many are of high quality; the diagnosis of five logs."""
 
 from collections.abc import Callable, Mapping
 
@@ -13,7 +13,7 @@ from helpers.feedback.fallbacks import beside_the_path, told
 from helpers.feedback.sandbox import gives_feedback
 from helpers.feedback.says import a_or_an, right
 
-# Mode coverage: which distance, how far is near, whom a mode counts, how many it needs, what is said of both
+# Mode coverage: which distance, how far is near, which points a mode counts, how many it needs, what is said of both
 
 DISTANCES = [
     Row("right", lambda c: torch.cdist(c.points, c.centres), ok=True),
@@ -43,7 +43,7 @@ COUNTS = [  # (N, K): whether a point counts for a mode, from the distances and 
 NEEDS = [  # how many points a mode needs, from (N, K)
     Row("right", lambda near: 0.02 * len(near), ok=True),
     Row("of_good", lambda near: 0.02 * near.any(1).sum(),
-        "You take 2 % of the good points. A mode needs 2 % of all points, or few good points would cover many modes."),
+        "You take 2 % of the high-quality samples. A mode needs 2 % of all, or few samples would cover many modes."),
     Row("any_point", lambda near: 1,
         "A stray point or two are enough for a mode in yours. It needs 2 % of all points."),
     Row("more", lambda near: 0.02 * len(near) + 0.5, "A mode with just 2 % of the points is not covered in yours."),
@@ -62,18 +62,19 @@ MODES = [
 GOOD = [
     Row("right", lambda near, covered: near.any(1).double().mean(), ok=True),
     Row("only_at_covered", lambda near, covered: near[:, covered].any(1).double().mean(),
-        "A good point is left out where its mode is not covered. It lies near a mode all the same, and is good."),
+        "A high-quality sample is left out where its mode is not covered. It lies near a mode all the same, and "
+        "counts."),
     Row("good_count", lambda near, covered: near.any(1).sum(),
-        "You return the number of good points; their share is asked for."),
+        "You return the number of high-quality samples; their share is asked for."),
     Row("per_cent", lambda near, covered: 100 * near.any(1).double().mean(),
-        "The share of good points is given in per cent; a share lies between 0 and 1."),
+        "The share of high-quality samples is given in per cent; a share lies between 0 and 1."),
     Row("bad_share", lambda near, covered: 1 - near.any(1).double().mean(),
-        "You return the share of points that are not good."),
+        "You return the share of samples that are not of high quality."),
 ]  # fmt: skip
 ORDERS = [
     Row("right", lambda modes, good: (modes, good), ok=True),
     Row("exchanged", lambda modes, good: (good, modes),
-        "The two have changed places: first the number of modes, then the share of good points."),
+        "The two have changed places: first the number of modes, then the share of high-quality samples."),
 ]  # fmt: skip
 
 
@@ -125,15 +126,15 @@ def _several(said: str) -> Wanted:
 
 
 def _which_good(trial: Trial) -> Mistake:
-    """Where the share of good points is most wrong."""
+    """Where the share of high-quality samples is most wrong."""
     seen, ours = ([each["good"] for each in both] for both in (trial.seen, map(trial.ours, trial.cases)))
     seen, want = max(zip(seen, ours, strict=True), key=lambda pair: abs(pair[0] - pair[1]))
     return Mistake("good", GOOD_SHARE.format(told(seen, 4), told(want, 4)))
 
 
 GOOD_SHARE = (
-    "The share of good points is {} in yours, where {} lie within three standard deviations of a mode. Begin with the "
-    "distance of each point to its nearest centre."
+    "The share of high-quality samples is {} in yours, where {} lie within three standard deviations of a mode. Begin "
+    "with the distance of each point to its nearest centre."
 )
 COVERAGE = Task(
     usage="my_mode_coverage(points, centres, std)",
@@ -144,11 +145,11 @@ COVERAGE = Task(
         {"modes": _several("The first value should be how many modes are covered; yours says something of each."),
          "good": _several("The second value should be one share for all points; yours says something of each.")},
         read=_as_pair),
-    praise="Modes and good points are both counted: one alone can look fine in a collapse.",
+    praise="Modes and high-quality samples are both counted: one alone can look fine in a collapse.",
     close={"modes": Close(0, 1e-3), "good": Close(1e-4, 1e-5)},
     fallbacks=(beside_the_path(
         "good",
-        "The share of good points is right, and the number of modes is not: for each mode, count the good points "
+        "The share of high-quality samples is right, and the number of modes is not: for each mode, count those "
         "nearest to it, and compare with 2 % of all points.", kind="modes"),),
     witness=_which_good,
     seed=7,
@@ -192,29 +193,33 @@ SYNONYMS = {
     "振荡": "oscillation",
 }
 SIGNS = {  # what in the log of a letter speaks against a diagnosis, without naming the right one
-    ("A", "healthy"): "Log A has fine losses, but look at its points: hardly one of them is good.",
-    ("A", "vanishing gradient"): "In log A a gradient of length about 0.3 reaches G to the last round.",
-    ("A", "mode collapse"): "Collapsed points are good ones, on a few modes. In log A hardly a point is good.",
+    ("A", "healthy"): "Log A has fine losses, but look at its fakes: hardly one of them is of high quality.",
+    ("A", "vanishing gradient"): "In log A a gradient of norm about 0.3 reaches G to the last iteration.",
+    ("A", "mode collapse"):
+        "In a mode collapse the samples are of high quality, on a few modes. In log A hardly one is.",
     ("A", "range too small"): "In log A the largest coordinate is far larger than the data's and never at rest.",
     ("B", "healthy"): "In log B four of the eight modes are missing to the end.",
-    ("B", "vanishing gradient"): "In log B a gradient of length about 3 reaches G to the last round.",
-    ("B", "oscillation"): "In log B the mean of the fakes stays near one place, and nearly all points are good.",
+    ("B", "vanishing gradient"): "In log B a gradient of norm about 3 reaches G to the last iteration.",
+    ("B", "oscillation"):
+        "In log B the mean of the fakes stays near one place, and nearly all samples are of high quality.",
     ("B", "mode collapse"):
         "The modes of log B alone would say so. But follow its largest coordinate: does that of points which are "
         "free to move ever stand so still?",
-    ("C", "vanishing gradient"): "In log C a gradient of length above 1 reaches G nearly all the time.",
+    ("C", "vanishing gradient"): "In log C a gradient of norm above 1 reaches G nearly all the time.",
     ("C", "mode collapse"): "Count the modes of log C again.",
-    ("C", "oscillation"): "In log C the mean of the fakes stays near the origin, and most points are good.",
+    ("C", "oscillation"): "In log C the mean of the fakes stays near the origin, and most samples are of high quality.",
     ("C", "range too small"): "In log C the largest coordinate is that of the data.",
     ("D", "healthy"): "In log D five of the eight modes are missing to the end.",
-    ("D", "vanishing gradient"): "In log D a gradient of length above 1 reaches G nearly all the time.",
-    ("D", "oscillation"): "In log D the mean of the fakes hardly moves in the last third, and most points are good.",
-    ("D", "range too small"): "In log D the largest coordinate is about that of the data, and it wobbles.",
-    ("E", "healthy"): "No point of log E lies near the data: 0 modes, 0 % good.",
-    ("E", "mode collapse"): "Collapsed points are good ones, on a few modes. Log E has no good point at all.",
+    ("D", "vanishing gradient"): "In log D a gradient of norm above 1 reaches G nearly all the time.",
+    ("D", "oscillation"):
+        "In log D the mean of the fakes hardly moves in the last third, and most samples are of high quality.",
+    ("D", "range too small"): "In log D the largest coordinate is about that of the data, and it keeps changing.",
+    ("E", "healthy"): "No fake of log E lies near the data: 0 modes, 0 % high-quality samples.",
+    ("E", "mode collapse"):
+        "In a mode collapse the samples are of high quality, on a few modes. Log E has none at all.",
     ("E", "oscillation"): "In log E the mean of the fakes does not move from the first record to the last.",
     ("E", "range too small"):
-        "In log E the largest coordinate is small, but it wobbles by a fifth from look to look; a wall would hold "
+        "In log E the largest coordinate is small, but it changes by a fifth from record to record; a bound would hold "
         "it still.",
 }  # fmt: skip
 

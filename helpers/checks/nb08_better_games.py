@@ -70,11 +70,11 @@ LENGTHS = [
 ]  # fmt: skip
 SCORES = [
     Row("right", lambda n: (n - 1).square(), ok=True),
-    Row("not_squared", lambda n: n - 1, "A slope below 1 would earn a reward: the difference from 1 is not squared."),
+    Row("not_squared", lambda n: n - 1, "A slope below 1 would lower the loss: the difference from 1 is not squared."),
     Row("absolute", lambda n: (n - 1).abs(), "You take the size of the difference from 1; the penalty is its square."),
     Row("one_sided", lambda n: relu(n - 1).square(),
         "Slopes below 1 go free in yours. This is the one-sided penalty, a known variant; asked for is the two-sided."),
-    Row("no_target", lambda n: n.square(), "You draw the slope to 0, as R1 does; this penalty draws it to 1."),
+    Row("no_target", lambda n: n.square(), "You push the slope to 0, as R1 does; this penalty pushes it to 1."),
 ]  # fmt: skip
 FACTORS = [
     Row("right", lambda p: p, ok=True),
@@ -144,7 +144,7 @@ PENALTY = Task(
               "You return the slope itself. What should a slope of 1 cost?")],
     compose=_penalties,
     observe=Observe(Wanted("(B,)", lambda c: c.eps.shape, _penalty_hints), at=("critic", "fake")),
-    praise="One slope for each pair, drawn towards 1.",
+    praise="One slope for each pair, pushed towards 1.",
     probes=(_filled,),
     witness=_by_steps,
     retreat=lambda c: c if c.real.ndim == 2 else _pairs(4, 1, 4, 3),  # as many images as rows of pixels
@@ -174,15 +174,15 @@ def check_gradient_penalty(penalty: Callable) -> Feedback:
 
 LOGITS = [
     Row("right", lambda r, f: (r, f), ok=True),
-    Row("signs", lambda r, f: (-r, -f), "Your D is drawn to call reals fake and fakes real: both signs are turned."),
+    Row("signs", lambda r, f: (-r, -f), "Your D is trained to call reals fake and fakes real: both signs are turned."),
     Row("real_sign", lambda r, f: (-r, f), "The real logits should rise, and your loss lowers them."),
     Row("fake_sign", lambda r, f: (r, -f), "The fake logits should fall, and your loss raises them."),
     Row("probabilities", lambda r, f: (r.sigmoid(), f.sigmoid()),
-        "The logits go through a sigmoid first, and then never reach the corner. The hinge takes them as they are."),
+        "The logits go through a sigmoid first, and then never reach the margin. The hinge takes them as they are."),
     *[Row("detached", cut, "One of the two terms teaches nothing: look for `detach`, `no_grad` in your code.")
       for cut in (lambda r, f: (r.detach(), f), lambda r, f: (r, f.detach()))],
 ]  # fmt: skip
-LEAKY = "Beyond the corner your loss still falls, a little: a leaky hinge. Here it stops at 0."
+LEAKY = "Beyond the margin your loss still falls, a little: a leaky hinge. Here it stops at 0."
 
 
 def _hinge(a: Tensor) -> Tensor:
@@ -192,14 +192,14 @@ def _hinge(a: Tensor) -> Tensor:
 TERMS = [  # of a logit that should be large; true of both terms or of one
     Row("right", _hinge, ok=True),
     Row("no_margin", lambda a: relu(-a), "A margin is missing: a logit of the right sign is left alone by its term."),
-    Row("no_hinge", lambda a: 1 - a, "Something never stops: where is the corner beyond which a term is 0?"),
-    Row("critic", lambda a: -a, "There is a term without any corner, as in the Wasserstein critic's loss."),
+    Row("no_hinge", lambda a: 1 - a, "Something never stops: where is the margin beyond which a term is 0?"),
+    Row("critic", lambda a: -a, "There is a term without any margin, as in the Wasserstein critic's loss."),
     Row("squared", lambda a: relu(1 - a).square(), "There is a squared hinge. Which power does the formula have?"),
     Row("leaky", lambda a: leaky_relu(1 - a, 0.2), LEAKY),
     Row("leaky", lambda a: leaky_relu(1 - a, 0.01), LEAKY),
     Row("wrong_side", lambda a: -relu(a - 1),
-        "The corner is kept and the slope thrown away: the larger of the two is asked for, not the smaller."),
-    Row("smooth", lambda a: softplus(1 - a), "A softplus has no corner: it never becomes 0."),
+        "You keep the smaller of 0 and 1 − a in each term; the larger of the two is asked for."),
+    Row("smooth", lambda a: softplus(1 - a), "A softplus has no hinge: it never becomes 0."),
     Row("cross_entropy", lambda a: softplus(-a), "There is a cross-entropy, as before. Where is the margin?"),
 ]  # fmt: skip
 SIDES = [  # the terms that are so; the other one is right
@@ -225,7 +225,7 @@ def _losses(c: Case, sign, term, sides, join) -> Tensor:
 
 
 def _logits(batch: int) -> Case:
-    """Logits on both sides of both corners, some of them close by."""
+    """Logits on both sides of both margins, some of them close by."""
     near, (real, fake) = torch.tensor([0.997, 1.003]), 3 * torch.randn(2, batch)
     return Case(real_logits=torch.cat([near, real]), fake_logits=torch.cat([fake, -near]))
 
@@ -254,16 +254,16 @@ HINGE = Task(
     cases=lambda: [_logits(9), _logits(14)],
     tables=(LOGITS, TERMS, SIDES, JOINS),
     ways=[Row("together", lambda c: relu(2 - c.real_logits + c.fake_logits),
-              "One corner for both together: a very good real would excuse a bad fake. Each logit has its own."),
+              "One margin for both together: a very good real would excuse a bad fake. Each logit has its own."),
           Row("together", lambda c: relu(1 - c.real_logits + c.fake_logits),
-              "One corner for the difference of both, as in a relativistic hinge. Here each logit has its own."),
+              "One margin for the difference of both, as in a relativistic hinge. Here each logit has its own."),
           Row("larger", lambda c: relu(1 + torch.maximum(-c.real_logits, c.fake_logits)),
               "Only the larger of the two terms counts in yours; they are added."),
           Row("generator", lambda c: -c.fake_logits,
               "This is the generator's side of the hinge game; D's is asked for.")],
     compose=_losses,
     observe=Observe(Wanted("(B,)", lambda c: c.real_logits.shape, _logit_hints), at=("real_logits", "fake_logits")),
-    praise="Wrong or unsure logits pay, sure and right ones rest.",
+    praise="A logit beyond its margin costs nothing, and every other one is pushed there.",
     close=Close(1e-3, 1e-6, each=True),
     fallbacks=(scaled("Your loss"),),
     witness=_two_logits,
@@ -274,13 +274,13 @@ HINGE = Task(
 def check_hinge_loss(loss: Callable[[Tensor, Tensor], Tensor]) -> Feedback:
     """Say whether `loss(real_logits, fake_logits)`, (B,), (B,) to (B,), is max(0, 1 − a_real) + max(0, 1 + a_fake).
 
-    Compared are values to a relative 1e-3, on both sides of both corners, and that gradients flow. Raises nothing.
+    Compared are values to a relative 1e-3, on both sides of both margins, and that gradients flow. Raises nothing.
     Source: Miyato et al. (2018), eq. 16.
     """
     return diagnose(HINGE, loss)
 
 
-# The Wasserstein distance on a line: whom gradients reach, who goes to whom, how far that is, which mean
+# The Wasserstein distance on a line: which sample gradients reach, which point goes where, how far that is, which mean
 
 
 def _nearest(x: Tensor, y: Tensor) -> Tensor:
@@ -296,11 +296,11 @@ REACHED = [
 PARTNERS = [
     Row("right", lambda a, b: (a.sort().values, b.sort().values), ok=True),
     Row("unsorted", lambda a, b: (a, b),
-        "You pair the points in the order in which they came. Which order makes the way shortest?"),
+        "You pair the points in the order in which they came. Which order makes the distances least?"),
     *[Row("one_sorted", one, "Only one of the samples is sorted; its partner has to be, too.")
       for one in (lambda a, b: (a.sort().values, b), lambda a, b: (a, b.sort().values))],
     Row("opposite", lambda a, b: (a.sort().values, b.sort(descending=True).values),
-        "The smallest is sent to the largest: this is the longest way there is."),
+        "The smallest is sent to the largest: this is the most expensive plan there is."),
     Row("all_pairs", lambda a, b: (a.repeat_interleave(len(b)), b.repeat(len(a))),
         "Every point goes to every other: two equal samples would not have distance 0."),
     Row("nearest", lambda a, b: (a, _nearest(a, b)),
@@ -308,7 +308,7 @@ PARTNERS = [
     Row("nearest", lambda a, b: (_nearest(b, a), b),
         "Each place takes from its nearest, and many may take from the same. In transport every point leaves once."),
 ]  # fmt: skip
-SIGNED = "Ways to the left and to the right cancel in your mean: what is the length of a way?"
+SIGNED = "Moves to the left and to the right cancel in your mean: what is the distance of a move?"
 WAYS = [
     Row("right", lambda x, y: (x - y).abs(), ok=True),
     Row("signed", lambda x, y: x - y, SIGNED),
@@ -318,10 +318,10 @@ WAYS = [
 MEANS = [
     Row("right", lambda d, n: d.mean(), ok=True),
     Row("sum", lambda d, n: d.mean() * n, "This is the sum over the points; each carries 1/n of the mass."),
-    Row("squares", lambda d, n: d.square().mean().sqrt(), "This is W₂, by squares. W₁ averages the ways themselves."),
-    Row("largest", lambda d, n: d.max(), "This is the longest way of all, W∞."),
-    Row("median", lambda d, n: d.median(), "This is the middle way; the mean is asked for."),
-    Row("norm", lambda d, n: d.norm(), "This is the Euclidean length of all ways together."),
+    Row("squares", lambda d, n: d.square().mean().sqrt(), "This is W₂, by squares; W₁ averages the distances."),
+    Row("largest", lambda d, n: d.max(), "This is the longest distance of all, W∞."),
+    Row("median", lambda d, n: d.median(), "This is the median distance; the mean is asked for."),
+    Row("norm", lambda d, n: d.norm(), "This is the Euclidean norm of all distances together."),
     Row("half", lambda d, n: d.mean() / 2, "Yours is half as large as it should be."),
 ]  # fmt: skip
 
@@ -332,10 +332,10 @@ def _several(c: Case) -> dict[tuple, str]:
 
 
 SMALL = [  # samples of two points, and how far they are apart
-    ((0, 1), (5, 2), "Two ways of 2 and 4, each with half of the mass, make 3."),
-    ((-1, 1), (0, 0), "Two ways of 1, each with half of the mass, make 1."),
-    ((-1, 1), (1, 3), "Two ways of 2, each with half of the mass, make 2."),
-    ((0, 1), (1.024, 0.013), "Two ways of 0.013 and 0.024, each with half of the mass, make 0.0185."),
+    ((0, 1), (5, 2), "Two distances of 2 and 4, each with half of the mass, make 3."),
+    ((-1, 1), (0, 0), "Two distances of 1, each with half of the mass, make 1."),
+    ((-1, 1), (1, 3), "Two distances of 2, each with half of the mass, make 2."),
+    ((0, 1), (1.024, 0.013), "Two distances of 0.013 and 0.024, each with half of the mass, make 0.0185."),
 ]  # fmt: skip
 
 
@@ -368,7 +368,7 @@ LINE = Task(
               "is filled once.")],
     compose=lambda c, reached, partners, way, mean: mean(way(*partners(*reached(c.a, c.b))), len(c.a)),
     observe=Observe(Wanted("()", lambda c: (), _several), at=("a", "b")),
-    praise="Sorted, the points take the shortest ways.",
+    praise="Sorted, the points move the least distance.",
     probes=(at(lambda c: Case(a=torch.tensor([2.0, 0, 0, 1, 2]), b=torch.tensor([1.0, 1, 3, 0, 1])), "ties",
                "Where points lie on one another your distance is another: each carries its part of the mass.",
                names=("value",)),),

@@ -94,13 +94,13 @@ MEANS = [
     Row("sum", lambda w: w.logsumexp(0),
         "You take the logarithm of a sum, so your estimate grows with K. What turns a sum of K weights into a mean?"),
     Row("largest", lambda w: w.max(0).values,
-        "You keep the largest weight. It is taken out for the sake of the floats; the others must stay in the mean."),
+        "You keep the largest weight. It is taken out so that nothing overflows; the others must stay in the mean."),
     Row("relative", lambda w: log_mean_exp(w - w.max(0).values),
         "You took the largest weight out and never put it back, so your estimate is always between −log K and 0."),
     *[Row("divided_log", f, "Dividing the sum by K comes before the logarithm: what does that subtract from it?")
       for f in (lambda w: w.logsumexp(0) / len(w), lambda w: w.logsumexp(0) - len(w))],
     Row("no_logarithm", lambda w: log_mean_exp(w).exp(),
-        "That is an estimate of p(x). Its logarithm is wanted, and for real images p(x) itself leaves the floats."),
+        "That is an estimate of p(x). Its logarithm is wanted, and for real images p(x) itself underflows."),
 ]  # fmt: skip
 RESULTS = [
     Row("right", lambda v: v, ok=True),
@@ -197,7 +197,7 @@ def _nearly(trial: Trial) -> Mistake | None:
     return Mistake("nearly", NEARLY) if all(alike(*pair, Close()) for pair in pairs) else None
 
 
-# float32 has its own trouble with 700 dimensions; who leaves the floats is off by far more.
+# float32 has its own trouble with 700 dimensions; an answer that overflows is off by far more.
 PERCENT = Close(1e-2)
 LOG_EVIDENCE = Task(
     usage="my_log_evidence(model, x, mu, log_var, eps)",
@@ -207,7 +207,7 @@ LOG_EVIDENCE = Task(
     ways=WAYS,
     close=Close(1e-5),  # 3.14 in place of π is off by 8e-4 for three latent dimensions
     observe=Observe(Wanted("(B,)", lambda c: c.x.shape[:1], of_each_observation), read=floats),
-    praise="This is the importance-sampling estimate of log p(x), and it stays within the floats.",
+    praise="This is the importance-sampling estimate of log p(x), and it neither overflows nor underflows.",
     probes=(
         in_any_order("observations", {"x": 0, "mu": 0, "log_var": 0, "eps": 1}),
         at(spread(-12.5, -12.5), "narrow",

@@ -1,4 +1,4 @@
-"""Checks of notebook 11, the gradient of an expectation over q: by the score function, and along the path."""
+"""Checks of notebook 11, the gradient of an expectation over q: by the score function and pathwise."""
 
 import math
 from collections.abc import Callable
@@ -66,7 +66,7 @@ def _places(kind: str) -> list[Row]:
         Row(kind, lambda c: c.eps, "You evaluate `f` at `eps`. The samples of q are z = μ + σε."),
         Row(kind, lambda c: c.mu + c.eps, "You evaluate `f` at μ + ε: where has σ gone?"),
         Row(kind, lambda c: c.mu + _s(c) ** 2 * c.eps,
-            "You evaluate `f` at samples that are spread by σ², and should be spread by σ."),
+            "Your samples have the standard deviation σ², and should have σ."),
     ]  # fmt: skip
 
 
@@ -198,23 +198,23 @@ def _by_score(c: Case, read, place, weight, in_mu, in_log_var, chain, halves, jo
     return join(w * m, w * v)
 
 
-# The path
+# The pathwise gradient
 
 IN_NOISE = (
-    "At least the columns of μ hold the slope of f in ε, which has one σ too many. Take the slope in z."
+    "At least the columns of μ hold the derivative of f in ε, which has one σ too many. Take that in z."
 )
 SLOPES = [
     Row("right", _slope, ok=True),
     Row("slope_in_noise", lambda c, z: _s(c) * _slope(c, z), IN_NOISE),
     Row("mean_slope", lambda c, z: _slope(c, z).mean(0).expand_as(z),
-        "Every sample gets the mean slope. Each has a z of its own, and a slope there."),
+        "Every sample gets the mean derivative. Each has a z of its own, and a derivative there."),
     Row("summed_slope", lambda c, z: _slope(c, z).sum(0).expand_as(z),
-        "Every sample gets the sum of all slopes. The parameters of all samples were one tensor: give each its own "
-        "copy, or take the slope in z."),
+        "Every sample gets the sum of all derivatives. The parameters of all samples were one tensor: give each its "
+        "own copy, or take the derivative in z."),
     Row("times_reward", lambda c, z: c.f(z)[:, None] * _slope(c, z),
-        "The slope is multiplied by f(z). That belongs to the score function: the slope alone says where to go."),
+        "The derivative is multiplied by f(z). That belongs to the score function; here the derivative stands alone."),
     Row("summed_dimensions", lambda c, z: _slope(c, z).sum(1, keepdim=True).expand_as(z),
-        "The slope is summed over the dimensions. Each component of μ moves one component of z."),
+        "The derivative is summed over the dimensions. Each component of μ moves one component of z."),
     Row("divided", lambda c, z: _slope(c, z) / len(z), DIVIDED),
 ]  # fmt: skip
 MOVES_IN_MU = [
@@ -269,7 +269,7 @@ PATH_TABLES = (
 )  # fmt: skip
 PATH_TABLES[1].append(
     Row("slope_at_mu", lambda c: c.mu.expand_as(c.eps),
-        "The slope is taken at μ. Each sample has its own z, and f its own slope there.")
+        "The derivative is taken at μ. Each sample has its own z, and f its own derivative there.")
 )  # fmt: skip
 
 # Reading and judging
@@ -329,13 +329,13 @@ SAID = (
      "computed?"),
     ("only for scalar outputs", "no_mean",
      "Autograd starts from one number, and was given one for each sample. Each of them depends on its own sample "
-     "alone: how can they become one number without changing the slopes?"),
+     "alone: how can they become one number without changing the derivatives?"),
     ("must match the size of tensor", "raised",
      "Two tensors of different shapes met in one formula. Print both shapes: is one number for each sample, (K,), to "
      "multiply rows, (K, 2d) or (K, d)? Then a dimension is missing."),
 )  # fmt: skip
 NOISE = (
-    "Two calls with the same `eps` gave two different gradients, so new noise is drawn somewhere. Use the `eps` that "
+    "Two calls with the same `eps` gave two different gradients, so new noise is sampled somewhere. Use the `eps` that "
     "comes in: a result that can be repeated can be tested."
 )
 ONE = "You ask `f` about one vector, (d,). It takes (K, d), and another one may stop there: `z[None]` has a row."
@@ -469,7 +469,7 @@ SCORE = Task(
             "log q is taken at a z held still, but `f` is differentiated too. In the score function f(z) is a plain "
             "number."),
         Row("path", _path,
-            "That is the pathwise gradient. It needs the slope of `f`, and misses the step that `f` has."),
+            "That is the pathwise gradient. It needs the derivative of `f`, and misses the jump that `f` has."),
         Row("probability", lambda c: _f_score(c) * _log_q(c).exp(),
             "You differentiate q, where log q belongs. That would be right in an integral over all z; the samples "
             "come from q already."),
@@ -502,7 +502,8 @@ PATH = Task(
     ways=(
         *(
             Row("score", lambda c, f=row.f: _scores(c, f),
-                "That is the score-function gradient: it holds f(z) itself. The path needs the slope of `f`.")
+                "That is the score-function gradient: it holds f(z) itself. The pathwise gradient needs the derivative "
+                "of `f`.")
             for row in WEIGHTS if row.ok or row.kind == "own_baseline"
         ),
         Row("twice", lambda c: _path(c) + _f_score(c),
@@ -516,17 +517,17 @@ PATH = Task(
 
 
 def check_score_gradient(gradient: Callable[..., Tensor]) -> Feedback:
-    """Say whether `gradient(mu, log_var, f, eps)` is (f(z) − b) ∇ log q(z) of each draw z = μ + σ·ε.
+    """Say whether `gradient(mu, log_var, f, eps)` is (f(z) − b) ∇ log q(z) of each sample z = μ + σ·ε.
 
     μ and log σ² (d,), f from (K, d) to (K,) with a step, ε (K, d), to (K, 2d): first in μ, then in log σ². No baseline,
-    and any that does not change with its own draw, are taken; in float32 and float64. Raises nothing. Source:
+    and any that does not change with its own sample, are taken; in float32 and float64. Raises nothing. Source:
     Williams (1992), theorem 1; Kool et al. (2019).
     """
     return diagnose(SCORE, gradient)
 
 
 def check_pathwise_gradient(gradient: Callable[..., Tensor]) -> Feedback:
-    """Say whether `gradient(mu, log_var, f, eps)` is ∇ f(μ + σ·ε) in μ and in log σ², of each draw.
+    """Say whether `gradient(mu, log_var, f, eps)` is ∇ f(μ + σ·ε) in μ and in log σ², of each sample.
 
     μ and log σ² (d,), f smooth, from (K, d) to (K,), ε (K, d), to (K, 2d): first in μ, then in log σ²; in float32 and
     float64. Raises nothing. Source: Kingma and Welling (2014), section 2.4.

@@ -81,8 +81,8 @@ def _far_from_the_prior(c: Case) -> Case:
 
 
 NO_GRAPH = (
-    "The value is right, but z is cut from the graph, so the encoder does not hear how good its codes are. Look for "
-    "`detach`, `no_grad`, `.sample()` or `torch.tensor(...)`, around z or around `vae.encode`."
+    "The value is right, but z is detached from the graph, so no gradient of the reconstruction reaches the encoder. "
+    "Look for `detach`, `no_grad`, `.sample()` or `torch.tensor(...)`, around z or around `vae.encode`."
 )
 ENCODINGS = [
     Row("right", lambda c: c.vae.encode(c.x), ok=True),
@@ -128,8 +128,8 @@ SCORES = [
         "That cross-entropy compares classes: it takes the pixels of an image for the classes of one answer. Each "
         "pixel is a question of its own, and there is a binary one for that."),
     Row("reconstruction_detached", lambda x, a: (softplus(a) - x * a).detach(),
-        "The value is right, but the reconstruction is cut from the graph, so the decoder learns nothing. Look for "
-        "`detach` or `no_grad`."),
+        "The value is right, but the reconstruction is detached from the graph, so the decoder learns nothing. Look "
+        "for `detach` or `no_grad`."),
 ]  # fmt: skip
 OVER_PIXELS = [
     Row("right", lambda s: s.sum(1), ok=True),
@@ -181,7 +181,7 @@ SUMS = [
     Row("beta_divides", lambda r, k, beta: r + k / beta,
         "You divide the KL by β. A larger β should make the KL weigh more."),
     Row("kl_missing", lambda r, k, beta: r + 0 * k,
-        "The KL is missing, so this is an autoencoder with noise: nothing ties its latent space to the prior from "
+        "The KL is missing, so this is an autoencoder with noise: nothing keeps its codes close to the prior from "
         "which you will sample."),
     Row("reconstruction_missing", lambda r, k, beta: 0 * r + beta * k,
         "The reconstruction is missing: with the KL alone every image is coded as the prior, and the decoder learns "
@@ -287,11 +287,12 @@ VAE_LOSS = Task(
            "Where `log_var` is large, of either sign, your loss is cut off: look for a `clamp`. The bound has none.",
            names=("value",)),
         in_the_tails(_then(out=lambda a: 40 * a),
-            "The formula is right, but where the decoder is very sure of a pixel its loss or its gradient is no longer "
-            "a finite number: the sigmoid is rounded to 1, and then comes log 0. There is a cross-entropy that takes "
-            "the logits as they are.",
-            "Where the decoder is very sure and wrong, a sigmoid rounded to 1 cuts your loss off, and its gradient "
-            "vanishes just where it is needed. A cross-entropy that takes logits has no such edge."),
+            "The formula is right, but where the decoder's probability is very close to 0 or 1, the loss or its "
+            "gradient is no longer a finite number: the sigmoid is rounded to 1, and then comes log 0. There is a "
+            "cross-entropy that takes the logits as they are.",
+            "Where the decoder's probability is very close to 0 or 1 and wrong, a sigmoid rounded to 1 cuts your loss "
+            "off, and its gradient vanishes just where it is needed. A cross-entropy that takes logits has no such "
+            "limit."),
     ),
     fallbacks=(
         scaled("Your loss", lambda c: {"d": c.eps.shape[1], "D": c.x[0].numel()}),

@@ -42,7 +42,7 @@ def _unit_cases() -> list[Case]:
         wave = torch.randn(rows, len(units))
         wave[:, ::3] = wave[:, ::3].exp()  # skewed, so that the median is far from the mean
         wave = (wave - wave.mean(0)) / wave.std(0)
-        wave[0] = 6 / (1 - 36 / rows) ** 0.5  # one image lies 6 deviations away
+        wave[0] = 6 / (1 - 36 / rows) ** 0.5  # one image lies 6 standard deviations away
         wave = (wave - wave.mean(0)) / wave.std(0)
         size = torch.tensor([3.0, 0.6, 0.1]).repeat(len(units))[: len(units)]
         log_var = 2 * sigmas.log() + size * (torch.rand_like(wave) - 0.5)

@@ -254,7 +254,7 @@ NUMBERS = [
     Row("shape", lambda h, codes: _squares(h, codes).argmin(0),
         "You ask for each code which vector is nearest. Turn it round: one code for each vector."),
     Row("shape", lambda h, codes: _squares(h, codes).argmin(),
-        "You look for one number. Each vector has a code of its own: over which dimension is the smallest sought?"),
+        "You look for one index. Each vector has a code of its own: over which dimension is the smallest sought?"),
     Row("pairs", lambda h, codes: (h - codes).square().sum(1).argmin(),
         "Vectors and codes met row by row, the first with the first. Every vector has to meet every code: which "
         "dimension does each of the two lack, so that together they spread out to (N, K, d)?"),
@@ -287,8 +287,8 @@ GRADIENTS = [
         "No gradient reaches h: the encoder would learn nothing. Should all of z be detached, or only the step from h "
         "to its code?"),
     Row("both", _reaching(1, 1),
-        "The gradient reaches h, and the codes as well. The codes have a loss, or averages, of their own: what is not "
-        "detached that should be?"),
+        "The gradient reaches h, and the codes as well. The codes have a loss, or an EMA update, of their own: what is "
+        "not detached that should be?"),
     Row("sign", _reaching(-1, 0), "The gradient reaches h with the wrong sign: look at what is subtracted."),
     Row("sign", _reaching(-1, 1),
         "The gradient reaches h with the wrong sign, and the codes: the wrong one of the two is detached."),
@@ -300,9 +300,9 @@ GRADIENTS = [
 RETURNED = [
     Row("right", lambda z, k: (z, k), ok=True),
     Row("exchanged", lambda z, k: (k, z),
-        "The two have changed places: first z, the codes themselves, then their numbers."),
+        "The two have changed places: first z, the codes themselves, then their indices."),
     Row("counted_from_one", lambda z, k: (z, k + 1),
-        "Your numbers are too large by one: codes are counted from 0, so that `codes[k]` is the code."),
+        "Your indices are too large by one: codes are counted from 0, so that `codes[k]` is the code."),
 ]  # fmt: skip
 
 
@@ -343,12 +343,14 @@ def _read(value: object, c: Case) -> object:
         return value
     z, k = value
     if not isinstance(k, Tensor):
-        raise Mistake("type", f"k should be a tensor of whole numbers, and yours is {a_or_an(k)}.")
+        raise Mistake("type", f"k should be a tensor of indices, whole numbers, and yours is {a_or_an(k)}.")
     if z.ndim == 1 and k.ndim == 2:
         return value  # exchanged
     if k.ndim == 1 and (k.is_floating_point() or k.is_complex() or k.dtype == torch.bool):
         hint = " Is it the smallest distance, and not its place?" if k.is_floating_point() else ""
-        text = "The numbers k should be whole ones, so that `codes[k]` can be read; yours are of type `{}`.{}"
+        text = (
+            "The indices k should be whole numbers, so that `codes[k]` can be read; yours are of type `{}`.{}"
+        )
         raise Mistake("not_whole", text.format(k.dtype, hint))
     return floats(z, c) + 0 * c.h.sum(), k
 
@@ -370,23 +372,23 @@ def _k_hints(c: Case) -> dict[tuple, str]:
         (size,): "You ask for each code which vector is nearest. Turn it round: one code for each vector.",
         (rows, 1): "The last dimension is one too many.",
         (1, rows): "The first dimension is one too many.",
-        (rows, size): "That holds something for each code. The number of one code is wanted for each vector.",
-        (rows, width): "That looks like the codes themselves. Their numbers are wanted.",
-        (): "That is one number. Each vector has a code of its own: over which dimension is the smallest sought?",
+        (rows, size): "That holds something for each code. The index of one code is wanted for each vector.",
+        (rows, width): "That looks like the codes themselves. Their indices are wanted.",
+        (): "That is one index. Each vector has a code of its own: over which dimension is the smallest sought?",
     }
 
 
 def _k_or_z(trial: Trial) -> Mistake:
-    """What is wrong with the numbers alone, whatever z is, or with the codes."""
+    """What is wrong with the indices alone, whatever z is, or with the codes."""
     pairs = [(seen, trial.ours(case)) for seen, case in zip(trial.seen, trial.cases, strict=True)]
     wrong = sum(int((seen["k"] != want["k"]).sum()) for seen, want in pairs)
     if not wrong:
         return Mistake(
-            "codes", f"The numbers k are right, and z is not the codes of these numbers. {witness(trial)}"
+            "codes", f"The indices k are right, and z is not the codes of these indices. {witness(trial)}"
         )
     if all(trial.task.alike(*pair, ["z"]) for pair in pairs):
         return Mistake(
-            "numbers", "Your z is right, and the numbers k that you return are not those of its codes."
+            "numbers", "Your z is right, and the indices k that you return are not those of its codes."
         )
     return Mistake(
         "numbers",
@@ -433,7 +435,7 @@ QUANTISER = Task(
 
 
 def check_quantise(quantise: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Feedback:
-    """Say whether `quantise(h, codes)` returns each vector's nearest code z, with the gradient of h, and its number k.
+    """Say whether `quantise(h, codes)` returns each vector's nearest code z, with the gradient of h, and its index k.
 
     h (N, d) and codes (K, d), to z (N, d) and whole numbers (N,). Values are compared to a relative 1e-3, gradients in
     h and in the codes, in float32 and float64. Raises nothing. Source: van den Oord, Vinyals, Kavukcuoglu (2017).

@@ -95,13 +95,13 @@ AVERAGED = "The features are averaged over their dimensions. A Gaussian likeliho
 NO_HALF = "The features' squared distance lacks its ½, which the Gaussian likelihood brings with it."
 MSE = "The features are averaged over their dimensions, and the ½ is lacking. A Gaussian likelihood has a ½ and a sum."
 SUMMED = "The features' distance is summed over the images too. The other terms are means over images."
-PIXELS = "The reconstruction is compared pixel by pixel. Here D's features judge it, or the blur comes back."
+PIXELS = "The reconstruction is compared pixel by pixel. Here it is compared in D's features, or the blur comes back."
 TO_ENCODER = "The encoder also receives the adversarial loss. Its codes should say what the image is, not what fools D."
 E_LOSSES = [
     Row("right", lambda t: t.kl + t.features, ok=True),
     Row("game_to_encoder", lambda t: t.kl + t.features + t.fool, TO_ENCODER),
     Row("game_to_encoder", lambda t: t.kl + t.gamma * t.features + t.fool,
-        "The encoder is trained on the decoder's loss and the KL together. Whose business is it to fool D?"),
+        "The encoder is trained on the decoder's loss and the KL together. Whose task is it to fool D?"),
     Row("decoders_loss", lambda t: t.gamma * t.features + t.fool,
         "The encoder is trained on the decoder's loss. Which two terms of the three losses say what a code should be?"),
     Row("game_to_encoder", lambda t: t.fool,
@@ -120,7 +120,7 @@ E_LOSSES = [
     Row("kl_half", lambda t: 2 * t.kl + t.features, "Your KL is twice too large. Which factor stands before its sum?"),
     Row("kl_mean", lambda t: t.kl / t.latent + t.features,
         "The KL is averaged over the dimensions of the code. It is a sum over them, and a mean over images."),
-    Row("kl_sign", lambda t: t.features - t.kl, "The KL has the wrong sign: your codes flee from the prior."),
+    Row("kl_sign", lambda t: t.features - t.kl, "The KL has the wrong sign: it drives the codes away from the prior."),
     *_others("encoder", but=(("decoder",),)),
 ]  # fmt: skip
 G_LOSSES = [
@@ -133,15 +133,15 @@ G_LOSSES = [
     Row("gamma_on_game", lambda t: t.features + t.gamma * t.fool,
         "In the decoder's loss γ weighs the adversarial term. It belongs to the other one."),
     Row("no_game", lambda t: t.gamma * t.features,
-        "No adversarial loss reaches the decoder: nobody asks it to fool D. Is a fake detached that should not be?"),
+        "No adversarial loss reaches the decoder: no loss asks it to fool D. Is a fake detached that should not be?"),
     Row("no_reconstruction", lambda t: t.fool,
         "No reconstruction reaches the decoder, so it may draw anything that looks real, whatever the code says."),
     Row("no_prior", lambda t: t.gamma * t.features + t.fool_again,
-        "The decoder's adversarial loss knows no codes from the prior, yet you will sample from it later."),
+        "The decoder's adversarial loss lacks the samples of the prior, yet you will sample from it later."),
     Row("only_prior", lambda t: t.gamma * t.features + t.fool_sample,
         "The decoder's adversarial loss leaves the reconstructions out; both kinds of fakes belong in it."),
     Row("helps_d", lambda t: t.gamma * t.features + t.fake,
-        "The decoder is taught to have its images called fake. That is D's wish, not its own."),
+        "The decoder is taught to have its images called fake. That is D's loss, not its own."),
     Row("minimax", lambda t: t.gamma * t.features - t.fake,
         "That is the minimax loss of the generator. Here it minimises the non-saturating −log D."),
     Row("pixels", lambda t: t.gamma * t.pixels + t.fool, PIXELS),
@@ -151,7 +151,7 @@ G_LOSSES = [
     Row("sum", lambda t: t.gamma * t.images * t.features + t.fool, SUMMED),
     *_others("decoder"),
 ]  # fmt: skip
-TO_D = "The reconstruction reaches D as well: it can make all features alike, and then they judge nothing."
+TO_D = "The reconstruction reaches D as well: it can make all features alike, and then they compare nothing."
 D_LOSSES = [
     Row("right", lambda t: _right("discriminator", t), ok=True),
     Row("two_fakes", lambda t: _right("discriminator", t, 2),
@@ -159,9 +159,9 @@ D_LOSSES = [
     Row("features_to_d", lambda t: t.real + t.fake + t.features, TO_D),
     Row("features_to_d", lambda t: t.real + t.fake + t.gamma * t.features, TO_D),
     Row("fool_to_d", lambda t: t.real + t.fake + t.fool,
-        "D is also moved by the wish to call fakes real, which is the decoder's."),
+        "D also receives the loss that calls fakes real, which is the decoder's."),
     Row("no_prior", lambda t: t.real + t.again,
-        "D never sees images decoded from the prior, so nobody judges what you will sample later."),
+        "D never sees images decoded from the prior, so it does not learn to reject what you will sample later."),
     Row("only_prior", lambda t: t.real + t.sample, "D never sees the reconstructions as fakes."),
     Row("no_real", lambda t: t.fake,
         "D sees no real images, as in the article's flowchart: calling all of them fake costs it nothing."),

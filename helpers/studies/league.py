@@ -212,14 +212,17 @@ def summary(runs: list[dict]) -> str:
 
 
 def standings(found: dict) -> Picture:
-    """Each seed of each entrant as a point, W₁ and the share of good points side by side; `found` is the study.
+    """Each seed of each loss as a point, W₁ and the share of high-quality samples side by side; `found` is the study.
 
-    Filled circles had equal arithmetic, open diamonds as many rounds as the cheapest game. Dashed: the data themselves.
+    Filled circles had equal compute, open diamonds as many iterations as the cheapest game. Dashed: two data samples.
     """
     figure, panels = new_figure(columns=2, width=8.6, height=3.7, sharey=True)
     names = list(found["tries"])
     for axes, key, label in zip(
-        panels, ("w1", "good"), ("W₁ to fresh data (less is better)", "share of good points"), strict=True
+        panels,
+        ("w1", "good"),
+        ("W₁ to fresh data (less is better)", "share of high-quality samples"),
+        strict=True,
     ):
         for row, name in enumerate(names):
             scores = [run[key] for run in found["runs"][name]]
@@ -239,22 +242,10 @@ def standings(found: dict) -> Picture:
         data = axes.axvline(of_data, color="black", linestyle="--", linewidth=1)
         axes.set(xlabel=label, yticks=range(len(names)), yticklabels=names)
     panels[0].invert_yaxis()
-    series = {"equal arithmetic": equal, "6,000 rounds": open_, "data against data": data}
+    series = {"equal compute": equal, "6,000 iterations": open_, "two samples of the data": data}
     figure.legend(series.values(), series, loc="outside upper center", ncols=3, frameon=False)
-    points = {
-        name: " ".join(f"{run['w1']:.2f}" for run in runs)
-        for name, runs in found["runs"].items()
-        if name in names
-    }
-    return picture(
-        figure,
-        "Five points for each of nine games. Left, W1 with equal arithmetic: "
-        + "; ".join(f"{name} {values}" for name, values in points.items())
-        + ". The points of all games overlap. Right, the share of good points: near 0.8 for non-saturating, "
-        "least squares and hinge, near 0.5 for both Wasserstein games and relativistic with R1 and R2. "
-        "Open diamonds, for games that played on to as many rounds as the others: the two with R1 have the "
-        "least W1 and some 0.84 good points.",
-    )
+    caption = "Nine losses, five seeds each. Look at how far the seeds of one loss lie apart, compared with the losses."
+    return picture(figure, caption=caption)
 
 
 def main() -> None:

@@ -225,7 +225,7 @@ def js_weighed(first, second, share=0.5):
 
 
 JS_WRONG = [
-    (js_to(lambda p, q: (p * q).sqrt() / (p * q).sqrt().sum()), "geometric", "fair coin"),
+    (js_to(lambda p, q: (p * q).sqrt() / (p * q).sqrt().sum()), "geometric", "with probability ½"),
     # two mistakes at once
     (lambda p, q: math.log(2) - js(p, q), "coin", "how uncertain it stays"),
     # zeros, and what is almost zero

@@ -86,7 +86,7 @@ D_WRONG = [
     (lambda a, b: torch.sigmoid(a - b - (a - b).mean()), "over_points", "left out"),
     (d_from(lambda p, q: p / (1 + p)), "one_density", "whatever q is"),
     (lambda a, b: torch.sigmoid(a), "one_density", "`log_q`"),
-    (lambda a, b: 1 / (1 + 2 ** (b - a).div(math.log(2) ** 2)), "scaled_logit", "too sure"),
+    (lambda a, b: 1 / (1 + 2 ** (b - a).div(math.log(2) ** 2)), "scaled_logit", "too confident"),
     (lambda a, b: -torch.sigmoid(a - b), "scale", "the sign is turned"),
     (lambda a, b: torch.sigmoid(a - b) / len(a), "scale", "a mean stands where"),
     (lambda a, b: a + b, "range", "reach from −5.1 to −0.7"),

@@ -95,7 +95,7 @@ def by_probabilities(a, y):
 BCE_WRONG = [
     (lambda a, y: (softplus(a) - y * a).mean(), "broadcast", "every label"),
     (lambda a, y: (softplus(a) - y * a).sum(1).mean(), "broadcast", "The other: This is the sum"),
-    (lambda a, y: -bce(a[:, 0], 1 - y), "labels", "The other: The sign is turned"),
+    (lambda a, y: -bce(a[:, 0], 1 - y), "labels", "The other: The sign is reversed"),
     (lambda a, y: bce(a[:, 0].sigmoid(), y, reduction="sum"), "sigmoid_twice", "The other: This is the sum"),
     (lambda a, y: bce(a[:, 0], y) / torch.tensor(10.0).log(), "scale", "base 10"),
     (lambda a, y: 3 * bce(a[:, 0], y), "scale", "3 times"),

@@ -285,7 +285,7 @@ QUANTISE_WRONG = [
     (returned(lambda z, k, h, c: (z, torch.cdist(h, c).min(1).values)), "not_whole", "smallest distance"),
     (returned(lambda z, k, h, c: (z, k.tolist())), "type", "a `list`"),
     # the codes
-    (soft, "codes", "not the codes of these numbers"),
+    (soft, "codes", "not the codes of these indices"),
     # the gradient
     (valued(lambda h, e: 2 * h.detach() + e - h - h.detach() + 0), "sign", "wrong one of the two"),
     (valued(lambda h, e: straight_through(h, e) + 0.25 * (e - e.detach())), "gradient", "`codes`"),

@@ -149,7 +149,7 @@ WRONG = {
         "zeros": (value_without_zeros, "NaN"),
         "bits": (lambda p, q, pi: (skewed_js(p, q, pi) - coin(pi)) / math.log(2), "bits"),
         "sign": (lambda p, q, pi: coin(pi) - skewed_js(p, q, pi), "sign"),
-        "divergence alone": (skewed_js, "entropy of the coin"),
+        "divergence alone": (skewed_js, "entropy of Bernoulli"),
         "entropy added": (lambda p, q, pi: skewed_js(p, q, pi) + coin(pi), "subtracted"),
         "no weights": (lambda p, q, pi: value_of(best(p, q, pi), p, q, 1, 1), "not weighted"),
         "D of notebook 03": (lambda p, q, pi: value_of(best(p, q, 0.5), p, q, pi, 1 - pi), "not the best"),

@@ -119,8 +119,8 @@ SIGNS_WRONG = {
         ),
         "in common",
     ),
-    "between alone": (told_with(between, short=False), "only the spread of μ"),
-    "between alone, short": (told_with(between), "only the spread of μ"),
+    "between alone": (told_with(between, short=False), "only the variance of μ"),
+    "between alone, short": (told_with(between), "only the variance of μ"),
     "within alone": (told_with(within, short=False), "only the mean σ²"),
     "n - 1": (told_with(lambda mu, square: mu.var(0) + square.mean(0)), "N − 1"),
     "no half of told": (

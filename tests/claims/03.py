@@ -1,0 +1,145 @@
+"""What notebook 03 says of its own numbers."""
+
+
+def an_undecided_discriminator_scores_minus_log_4_and_a_rough_idea_scores_better():
+    assert abs(undecided + math.log(4)) < 1e-9 and falling > undecided + 0.1
+
+
+def the_optimum_at_one_x_is_a_maximum_and_the_only_one():
+    alpha, beta = 0.24, 0.09
+    d = torch.tensor(alpha / (alpha + beta), requires_grad=True)
+    f = alpha * torch.log(d) + beta * torch.log(1 - d)
+    (first,) = torch.autograd.grad(f, d, create_graph=True)
+    (second,) = torch.autograd.grad(first, d)
+    assert abs(first) < 1e-12 and second < 0
+    others = torch.linspace(0.001, 0.999, 999)
+    assert abs(others[(alpha * others.log() + beta * (1 - others).log()).argmax()] - d) < 1e-3
+
+
+def the_form_with_logarithms_is_finite_where_the_ratio_is_not():
+    far = torch.tensor([45.0])
+    there_p, there_q = Normal(-1.0, 1.0).log_prob(far), Normal(1.5, 0.6).log_prob(far)
+    assert (there_p.exp() / (there_p.exp() + there_q.exp())).isnan().all()
+    assert optimal_discriminator(there_p, there_q).isfinite().all()
+
+
+def the_optimal_discriminator_is_a_half_where_the_densities_cross():
+    crossings = x[1:][(D_star[1:] - 0.5).sign() != (D_star[:-1] - 0.5).sign()]
+    assert len(crossings) == 2
+    assert abs(crossings[0] - 0.4) < 0.06 and abs(crossings[1] - 5.4) < 0.06
+    assert D_star[x > 8].min() > 0.99 and log_p[x > 5.4].max().exp() < 1e-6
+
+
+def the_value_of_the_best_is_the_ceiling():
+    half = (kl(log_p, log_mixture(log_p, log_q), x) + kl(log_q, log_mixture(log_p, log_q), x)) / 2
+    assert abs(best - ceiling) < 1e-9 and abs(2 * half - math.log(4) - ceiling) < 1e-12
+
+
+def the_lowest_ceiling_is_where_q_is_p():
+    places = torch.linspace(-8, 6, 141)
+    ceilings = 2 * js(log_p, Normal(places[:, None], 1.0).log_prob(x), x) - math.log(4)
+    assert abs(places[ceilings.argmin()] + 1) < 1e-9 and abs(ceilings.min() + math.log(4)) < 1e-9
+
+
+def the_best_straight_line_is_flat_although_the_generator_is_bad():
+    assert abs(w[i]) < 1e-9 and abs(c[j]) < 1e-9 and abs(scores.max() + math.log(4)) < 1e-9
+    assert js(log_data, log_wide, x) > 0.1 and best_of_all > scores.max() + 0.2
+    line = torch.zeros(2, requires_grad=True)
+    (slope_of_v,) = torch.autograd.grad(value(line[0] * x + line[1], log_data, log_wide, x), line)
+    assert slope_of_v.abs().max() < 1e-6
+
+
+def from_samples_the_network_finds_the_optimal_discriminator():
+    where = log_mixture(log_p, log_q).exp()
+
+    def error(D):
+        return integral(where * (D - D_star).abs(), x)
+
+    assert error(torch.full_like(x, 0.5)) > 0.2 and error(learned["2,000 steps"]) < 0.01
+    assert error(learned["10 steps"]) > 2 * error(learned["2,000 steps"])
+
+
+def far_right_the_network_is_wrong():
+    assert (learned["2,000 steps"] - D_star)[x > 7].abs().min() > 0.5
+
+
+def against_the_best_discriminator_g_descends_js_and_against_a_poor_one_not():
+    of_js, of_v, poor = (torch.tensor(gradients[name]) for name in ("2·JS", "V, with D*", "V, with a poor D"))
+    assert torch.allclose(of_js, of_v, atol=1e-8) and (poor.abs() < of_js.abs() / 2).all()
+    assert torch.cosine_similarity(poor, of_js, dim=0) < 0.999
+
+
+def at_a_confident_discriminator_the_saturating_loss_is_flat_and_the_other_is_not():
+    assert abs(derivatives["saturating"][0]) < 1e-4 and derivatives["non_saturating"][0] < -0.999
+
+
+def simultaneous_steps_spiral_outwards_and_alternating_ones_circle():
+    t = torch.arange(T + 1.0)
+    assert torch.allclose(radius["simultaneous"], (1 + ETA**2) ** (t / 2))
+    p = paths["alternating"]
+    ellipse = p.square().sum(1) - ETA * p.prod(dim=1)
+    assert torch.allclose(ellipse, ellipse[:1].expand(T + 1))
+    assert (radius["alternating"] - 1).abs().max() < 0.2
+
+
+def extragradient_converges():
+    t = torch.arange(T + 1.0)
+    assert torch.allclose(radius["extragradient"], (1 - ETA**2 + ETA**4) ** (t / 2))
+    assert radius["extragradient"][-1] < 0.1
+
+
+def _factors(lam, eta=0.2):
+    """The largest absolute eigenvalue of the open task's two maps."""
+    both = torch.tensor([[1, -eta], [eta, 1 - eta * lam]])
+    in_turn = torch.tensor([[1, -eta], [eta, 1 - eta * lam - eta**2]])
+    return [torch.linalg.eigvals(m).abs().max().item() for m in (both, in_turn)]
+
+
+def the_open_task_has_the_answer_that_is_given():
+    assert _factors(0.19)[0] > 1 > _factors(0.21)[0] and _factors(0.01)[1] < 1 < _factors(0.0)[1] + 1e-9
+    assert _factors(3.0)[0] > _factors(2.0)[0] + 0.01 and _factors(3.0)[1] > _factors(1.8)[1] + 0.01
+
+
+def the_two_sides_agree_to_six_decimals():
+    assert (sides["V(D*)"] - sides["2·JS − log 4"]).abs().max() < 5e-7
+    assert abs(sides["V(D*)"]["hardly any overlap"]) < 1e-6
+
+
+def the_gap_is_twice_the_mean_of_a_kl():
+    assert abs(gap - twice_mean) < 1e-6 < gap
+
+
+def the_non_saturating_gradient_is_that_of_another_divergence():
+    first, second, third, of_js = (torch.tensor(each) for each in of_loss.values())
+    assert torch.allclose(first, second, atol=1e-8) and torch.allclose(first, third, atol=1e-8)
+    assert not torch.allclose(first, of_js, atol=0.1)
+
+
+def _place(p, divergence):
+    table = divergence(p, log_single)
+    return means[table.min(dim=1).values.argmin()].item()
+
+
+def the_minimax_game_covers_and_the_other_takes_one_mode():
+    def minimax(p, q):
+        return js(p, q, coarse)
+
+    over_both, on_one = (means[best_sigma.argmin()].item() for best_sigma in lowest.values())
+    assert over_both == 0 and abs(on_one - 2) < 0.06
+    for curve in lowest.values():  # a second minimum, at the other place
+        inner = (curve[1:-1] <= curve[:-2]) & (curve[1:-1] <= curve[2:])
+        assert inner.sum() + (curve[0] < curve[1]) == 2
+    apart = log_mixture(Normal(-3.0, 0.6).log_prob(coarse), Normal(3.0, 0.6).log_prob(coarse))
+    assert _place(apart, minimax) > 2.8
+
+
+def the_average_of_alternating_steps_arrives_and_that_of_simultaneous_ones_does_not():
+    telescoped = paths["alternating"][1:, 1] / (ETA * count[:, 0])  # y₀ is 0
+    assert torch.allclose(mean_of["alternating"][:, 0], telescoped)
+    assert mean_of["alternating"][-1].norm() < 0.1 < 1 < mean_of["simultaneous"][-1].norm()
+
+
+def optimism_converges_below_one_over_the_root_of_three():
+    assert distances["optimistic steps themselves"][-1] < 0.1
+    for eta, arrives in ((0.56, True), (0.6, False)):
+        assert (path(optimistic, (1.0, 0.0), eta, 400)[-1].norm() < 0.1) == arrives

@@ -1,0 +1,135 @@
+"""What notebook 06 says of its own numbers."""
+
+
+def a_convolution_halves_and_its_transpose_doubles():
+    assert len(down) == (28 + 2 - 4) // 2 + 1 == 14 and len(up) == (14 - 1) * 2 - 2 + 4 == 28
+
+
+def only_the_kernel_of_four_treats_all_pixels_alike():
+    found = {name: count.unique().int().tolist() for name, count in counts.items()}
+    assert found == {"kernel 3": [1, 2, 4], "kernel 4": [4], "kernel 5": [4, 6, 9]}
+
+
+def untrained_generators_carry_the_pattern_that_counting_predicts():
+    assert (strength["measured"] - strength["predicted from counts"]).abs().max() < 0.06
+    measured = strength["measured"]
+    assert measured["kernel 3"] > measured["kernel 5"] > 0.08 > 0.04 > measured["kernel 4"]
+    assert measured["resize"] < 0.04
+
+
+def the_spectrum_has_its_peaks_where_the_prose_says():
+    for kind, line in ((kind, spectrum / spectrum[0]) for kind, spectrum in spectra.items()):
+        peaks = set(line[1:].topk(2).indices.add(1).tolist())
+        if kind in ("kernel 3", "kernel 5"):
+            assert peaks == {5, 10}, kind  # ¼ and ½ of 20 pixels
+            assert line[10] > line[5]
+    share = (spectra["kernel 3"][10] / spectra["kernel 3"][0]).item()
+    assert abs(share - (2**0.5 - 1) / (2**0.5 + 1)) < 0.05 and abs((2**0.5 - 1) / (2**0.5 + 1) - 0.17) < 0.005
+
+
+def a_resize_leaves_a_uniform_grey_uniform():
+    assert board["kernel 4"] > 0.01 and board["resize"] < 1e-4
+
+
+def in_training_mode_an_image_depends_on_its_batch():
+    g, z, change = Generator(width=24), torch.randn(63, 64), {}
+    batches_of_two_kinds = z[:32], torch.cat([z[:1], 3 * z[32:]])  # both start with the same noise vector
+    for training in (True, False):
+        g.train(training)
+        with torch.no_grad():
+            one, other = (g(batch)[0] for batch in batches_of_two_kinds)
+        change[training] = (one - other).abs().max().item()
+    assert change[True] > 1e-3 > 1e-5 > change[False]
+
+
+def together_both_losses_are_near_0():
+    assert max(means["together"].values()) < 0.15 and min(means["separately"].values()) > 0.3
+
+
+def together_the_same_fakes_are_fake_in_one_batch_and_real_in_the_other():
+    mixed, alone = verdicts.columns
+    assert verdicts.loc["together", mixed] < -5 and verdicts.loc["together", alone] > 1
+    assert abs(verdicts.loc["separately", mixed] - verdicts.loc["separately", alone]) < 2
+
+
+def together_the_samples_are_far_worse():
+    fids = {
+        name: score_digits(draw(g, 2000, seed=1), "validation").distance for name, (g, _) in pairs.items()
+    }
+    assert fids["together"] > 2 * fids["separately"]
+
+
+def the_generator_draws_what_it_is_asked():
+    assert right.mean() >= 0.88 and right.min() >= 0.65
+    assert 0.95 < right_real.mean() < 1
+
+
+def it_has_not_collapsed_onto_a_few_images():
+    assert 0.7 < variety.min() and variety.max() < 1.3
+
+
+def images_of_one_noise_vector_have_something_in_common():
+    """Their ink, relative to the mean of the digit, varies between columns more than shuffled rows would allow."""
+    z = torch.randn(40, 64, generator=torch.Generator().manual_seed(2)).repeat(10, 1)
+    drawn = sample_conditional(average, torch.arange(10).repeat_interleave(40), z)
+    ink = drawn.mean((1, 2, 3)).view(10, 40)
+    ink = ink / ink.mean(1, keepdim=True)
+    shuffled = torch.stack(
+        [row[torch.randperm(40, generator=torch.Generator().manual_seed(n))] for n, row in enumerate(ink)]
+    )
+    assert ink.mean(0).var() > 2 * shuffled.mean(0).var()
+
+
+def without_labels_in_d_the_accuracy_is_that_of_ignoring_them():
+    steady, blind = (pd.DataFrame(conditional_study[key]) for key in ("steady", "blind"))
+    assert steady["accuracy"].min() >= 0.88 and steady["worst_class"].min() >= 0.65
+    assert blind["accuracy"].between(0.05, 0.15).all()
+    assert blind["distance"].min() > 3 * steady["distance"].max()
+
+
+def all_five_seeds_fail_together_and_work_separately():
+    assert norms["together"]["distance"].min() > 3 * norms["separately"]["distance"].max()
+    assert norms["together"]["among_real"].max() < -5 and norms["together"]["among_fakes"].min() > 1
+    assert wins < 23  # no measurable effect by the rule of notebook 05
+
+
+def every_pixel_of_a_shift_is_an_input_pixel_or_background():
+    assert set(uses.unique().tolist()) <= {0.0, 1.0} and uses[:, :, 2:-2, 2:-2].min() == 1
+
+
+def without_augmentation_the_gap_grows():
+    assert gaps["as they are"][-1] > 0.7 > 0.5 > abs(gaps["augmented"][-1])
+    alone = logits["as they are"]
+    assert alone["the 200"] > 0.3 and alone["fakes"] < alone["validation digits"] < 0
+
+
+def augmentation_closes_the_gap_and_improves_every_seed():
+    none, both, real = few_runs.values()
+    assert none["gap"].min() > 5 and both["gap"].max() < 1 and real["gap"].max() < 1
+    assert (both["distance"] < none["distance"]).all()
+    assert (none["nearest"] < 1).all() and none["nearest"].min() > 0.8 and (both["nearest"] > 1).all()
+    assert (none["unseen"] - none["fake"]).abs().median() < 1
+
+
+def a_leak_shows_in_the_centre_and_hardly_in_the_fid():
+    _, both, real = few_runs.values()
+    assert real["centre_spread"].min() > both["centre_spread"].max()
+    assert real["distance"].min() < both["distance"].max()
+    assert abs((0.29**2 + 2) ** 0.5 - 1.44) < 0.005 and (real["centre_spread"] - 1.44).abs().max() < 0.1
+    assert abs(study("dcgan")["settings"]["centre_spread_of_real_images"] - 0.29) < 0.005
+
+
+def the_average_helps_with_a_constant_learning_rate():
+    for when, worse, better in (
+        ("end", "newest", "average 0.98"),
+        ("early", "newest", "average 0.98"),
+        ("early", "average 0.995", "newest"),
+    ):
+        rows = ema["constant learning rate", when]
+        assert (rows[better] < rows[worse]).all()
+    late = ema["with decay", "end"].median()
+    assert abs(late["newest"] - late["average 0.98"]) < 2
+
+
+def in_this_run_too_the_average_is_ahead_at_the_end():
+    assert fids[ITERATIONS]["EMA"] < fids[ITERATIONS]["G"] + 2

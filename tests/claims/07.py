@@ -1,0 +1,188 @@
+"""What notebook 07 says of its own numbers."""
+
+
+def _late(kind, name):
+    return logs[kind][name][-8:]
+
+
+# The five trainings and their signs
+
+
+def the_five_trainings_went_as_they_are_named():
+    modes = {kind: median(_late(kind, "modes")) for kind in logs}
+    good = {kind: median(_late(kind, "good")) for kind in logs}
+    assert modes["healthy"] >= 7 and good["healthy"] > 0.5
+    assert modes["mode collapse"] <= 4 and good["mode collapse"] > 0.5
+    assert modes["oscillation"] <= 2 and good["oscillation"] < 0.2
+    assert modes["range too small"] <= 4 and good["vanishing gradient"] < 0.05
+    assert [diagnose(logs[kind], largest_of_data) for kind in logs] == list(logs)
+
+
+def the_healthy_and_the_oscillating_losses_are_near_those_of_a_perfect_generator():
+    for kind in ("healthy", "oscillation"):
+        row = losses.loc[kind]
+        assert abs(row["loss of D"] - math.log(4)) < 0.1 and abs(row["loss of G"] - math.log(2)) < 0.1
+    assert (losses.loc["healthy"] - losses.loc["oscillation"]).abs().max() < 0.1
+
+
+def three_signs_each_set_one_row_apart():
+    rows = pd.DataFrame({kind: signs(log, largest_of_data) for kind, log in logs.items()}).T
+    others = {kind: rows.drop(index=kind) for kind in rows.index}
+    assert others["vanishing gradient"]["gradient"].min() > 1000 * rows["gradient"]["vanishing gradient"]
+    assert others["range too small"]["reach moved"].min() > 3 * rows["reach moved"]["range too small"]
+    assert others["oscillation"]["wander"].max() < rows["wander"]["oscillation"] / 3
+
+
+def the_mean_wanders_in_the_oscillation_and_not_in_the_healthy_log():
+    moved = {kind: path[-8:].std(dim=0).norm().item() for kind, path in means.items()}
+    assert moved["oscillation"] > 4 * moved["healthy"]
+    assert means["oscillation"].abs().max() < 5
+
+
+# Vanishing gradients
+
+
+def the_derivatives_are_those_of_the_formula():
+    assert (derivative["saturating"] + a.sigmoid()).abs().max() < 1e-6
+    assert (derivative["non_saturating"] + (-a).sigmoid()).abs().max() < 1e-6
+
+
+def at_minus_ten_the_ratio_is_22_000():
+    place = (a + 10).abs().argmin()
+    ratio = (derivative["non_saturating"] / derivative["saturating"])[place].item()
+    assert abs(ratio / math.exp(10) - 1) < 1e-4 and abs(ratio - 22_000) < 100
+
+
+def the_ratio_holds_for_every_parameter():
+    assert at_parameters["relative error of (7.2)"].max() < 1e-10
+    assert at_parameters["logit"].min() < -1  # not a comparison of equals
+    assert sum(p.numel() for p in generator.parameters()) == 4482
+
+
+def only_the_saturating_loss_with_gradient_descent_stands_still():
+    stuck, moving, rescued = (path[-1].item() for path in travelled.values())
+    assert stuck < 1e-3 and moving > 0.5 and rescued > 0.5
+
+
+# Collapse and oscillation over seeds
+
+
+def _modes(name):
+    return [run["modes"] for run in collapse[name]]
+
+
+def r1_cures_the_collapse_and_does_nothing_for_a_slow_d():
+    plain, treated = "ring, strong D, non-saturating", "ring, strong D, R1"
+    assert max(_modes(plain)) < 7 and min(_modes(treated)) >= 6
+    assert remedies["median high-quality share"]["strong D, with R1"] < 0.9
+    assert remedies["median high-quality share"]["strong D"] > 0.9
+    assert min(_modes("ring, strong D, one D step")) > max(_modes(plain))
+    assert max(_modes("ring, slow D")) <= 2 and max(_modes("ring, slow D, R1")) <= 2
+    assert (
+        min(_modes("ring, slow D, equal rates")) >= 6 and min(_modes("ring, balanced, non-saturating")) >= 7
+    )
+
+
+def the_settings_of_the_study_are_those_of_the_text():
+    settings_of = study("collapse")["settings"]
+    strong_d, slow_d = settings_of["ring, strong D, R1"], settings_of["ring, slow D"]
+    assert strong_d["gamma"] == 0.1 and strong_d["d_steps"] == 3 and slow_d["d_rate"] < slow_d["g_rate"]
+
+
+def the_two_losses_have_the_gradients_of_the_two_kls():
+    for row in kl_gradients.values():
+        assert abs(row["gradient of the loss"] - row["gradient of the KL"]) < 1e-6
+
+
+def the_setting_decides_more_than_the_loss():
+    balanced = [covered for name, each in modes_of.items() if name.startswith("balanced") for covered in each]
+    strong_d = {name: each for name, each in modes_of.items() if name.startswith("strong")}
+    assert min(balanced) >= 7 and modes_of["balanced, reverse KL"] == [8] * 5
+    assert max(strong_d["strong D, forward KL"]) <= 2
+    kept = [name for name, each in strong_d.items() for covered in each if covered == 8]
+    assert kept == ["strong D, reverse KL"] and sum(len(each) for each in strong_d.values()) == 20
+    quality = [run["good"] for run in collapse["ring, strong D, forward KL"]]
+    assert sum(share >= 0.5 for share in quality) == 4 and min(quality) < 0.1
+
+
+# The range
+
+
+def the_largest_coordinate_stands_at_the_bound():
+    assert (
+        1.38 < min(_late("range too small", "largest")) <= max(_late("range too small", "largest")) <= 1.405
+    )
+
+
+def a_bound_of_14_reaches_the_diagonal_modes_and_no_other():
+    inside = data.centres.clamp(-1.4, 1.4)  # the points of the square nearest to each mode
+    near = (inside - data.centres).norm(dim=1) < 3 * data.std
+    assert near.tolist() == [False, True] * 4
+    assert (data.centres[1] - 1.41).abs().max() < 0.005
+    good = median(_late("range too small", "good"))
+    assert good > 0.5 and median(_late("range too small", "modes")) <= 4  # as in a collapse
+
+
+def a_wider_range_brings_the_modes_back():
+    assert ends["bound 2.4"]["modes"][-1] >= 6 and ends["bound 1.4"]["modes"][-1] <= 4
+
+
+# The rule
+
+
+def the_rule_names_all_validation_logs_and_19_of_20_test_logs():
+    for kind, each_log in validation.items():
+        assert [diagnose(log, largest_of_data) for log in each_log] == [kind] * 4
+    wrong = [(kind, name) for kind, name in named if kind != name]
+    assert len(named) == 20 and wrong == [("range too small", "vanishing gradient")]
+
+
+def in_the_log_that_is_missed_no_gradient_passes_and_all_fakes_sit_in_a_corner():
+    (missed,) = [
+        log for log in test["range too small"] if diagnose(log, largest_of_data) != "range too small"
+    ]
+    assert max(missed["g_gradient"][-8:]) == 0
+    for x_mean, y_mean, largest in zip(*(missed[name][-8:] for name in ("x", "y", "largest")), strict=True):
+        assert min(abs(x_mean), abs(y_mean)) > 0.98 * largest
+
+
+def no_stranger_is_called_healthy_and_two_get_a_wrong_name():
+    assert "healthy" not in set(unknown["named"])
+    assert list(unknown["named"]).count("oscillation") == 2
+
+
+def the_first_and_the_third_stranger_end_with_d_near_095():
+    assert (
+        all(abs(unknown["D(fake)"][n] - 0.95) < 0.03 for n in (0, 2))
+        and abs(unknown["D(fake)"][1] - 0.5) < 0.1
+    )
+    ends_of_oscillation = [log["d_fake"][-1] for log in validation["oscillation"] + test["oscillation"]]
+    assert max(abs(value - 0.5) for value in ends_of_oscillation) < 0.15
+
+
+# The smallest GAN
+
+
+def minimax_and_wasserstein_circle_simultaneous_steps_grow_and_non_saturating_shrinks():
+    assert all(abs(radius[name][-30:].mean() - 1) < 0.15 for name in ("minimax", "Wasserstein"))
+    assert radius["minimax, simultaneous"][-1] > 1.5 and 0.2 < radius["non-saturating"][-1] < 0.9
+    s = paths["minimax, simultaneous"].prod(dim=1).sigmoid()
+    grown = radius["minimax, simultaneous"][:-1] * (1 + 0.2**2 * s[:-1] ** 2).sqrt()
+    assert torch.allclose(radius["minimax, simultaneous"][1:], grown)
+
+
+def the_factors_are_those_of_the_eigenvalues():
+    assert max(abs(predicted[way] - measured[way]) for way in ways) < 1e-4
+
+
+def three_times_as_fast_is_best_of_the_four():
+    with_r1 = {way: value for way, value in measured.items() if way.startswith("R1")}
+    assert min(with_r1, key=with_r1.get) == "R1, D ×3" and max(with_r1, key=with_r1.get) == "R1, D ÷10"
+    assert measured["no R1, D ×3"] > 1
+
+
+def alternating_steps_shrink_by_the_root_of_one_minus_gamma_h():
+    for way, (g, d, gamma) in ways.items():
+        if gamma**2 * d < 4 * 0.25 * g:  # complex roots
+            path = dirac_path(dirac_alternating, dirac_minimax, (0.01, 0.0), 1500, g, d, gamma)
+            assert abs(factor_of(path) - math.sqrt(1 - gamma * d)) < 1e-4, way
