@@ -36,6 +36,8 @@ def described_images(images: np.ndarray, columns: int, titles=(), row_titles=())
     text = f"{headline}{count} grey image{'s' * (count > 1)} of {height} × {width} pixels"
     text += f" in {-(-count // columns)} rows of {columns}" if count > columns else ""
     text += f", {_number(100 * float(images.mean()))} % ink."
+    if isinstance(titles, str):
+        text, titles = (f"{_plain(titles)}: {text}" if titles else text), ()
     for what, names in (("Columns", titles), ("Rows", row_titles)):
         names = [_plain(name) for name in names if str(name).strip()]
         if names:

@@ -29,7 +29,7 @@ from helpers.gan import (
     update_bn,
     update_ema,
 )
-from helpers.studies import latent_space, league, vae_gan
+from helpers.studies import latent_space, loss_benchmark, vae_gan
 from helpers.training import mode_kept, set_threads, step_milliseconds
 from helpers.vae import (
     VAE,
@@ -195,8 +195,8 @@ def test_the_nudge_test_leaves_each_number_where_it_was(stop):
 
 
 @pytest.mark.parametrize("stop", STOPS)
-def test_a_game_of_the_league_thaws_its_discriminator(stop):
-    game = league.Game("relativistic", 1e-3, 1e-3, 1)
+def test_a_game_of_the_benchmark_thaws_its_discriminator(stop):
+    game = loss_benchmark.Game("relativistic", 1e-3, 1e-3, 1)
     game.discriminator.net.append(Failing())
     before = state_of(game.discriminator)
     armed([game.discriminator], stop, 2)
@@ -241,9 +241,9 @@ def test_random_numbers_are_put_back_where_a_lab_or_a_count_fails(monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             GanLab()
     with monkeypatch.context() as patch:
-        patch.setattr(league.Game, "g_step", stopped)
+        patch.setattr(loss_benchmark.Game, "g_step", stopped)
         with pytest.raises(KeyboardInterrupt):
-            league.operations.__wrapped__("hinge", 1)
+            loss_benchmark.operations.__wrapped__("hinge", 1)
     assert torch.equal(torch.get_rng_state(), state)
 
 

@@ -137,4 +137,4 @@ def test_the_map_shows_what_exists_and_nothing_else():
 
 def test_the_readme_names_every_notebook():
     readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"notebooks/(\w+)\.ipynb\)", readme)) == set(NAMES)
+    assert set(re.findall(r"notebooks/(\d\d_\w+)\.ipynb\)", readme)) == set(NAMES)

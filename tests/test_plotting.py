@@ -104,6 +104,9 @@ def test_without_one_the_description_is_made_from_what_is_drawn():
     assert lines.alt.startswith("loss goes from 3 to 2 with a bottom of 1 at 1. The x axis, step, runs from")
     grid = image_grid(torch.full((4, 1, 28, 28), 0.5), columns=2, titles=["a", "b"])
     assert grid.alt == "4 grey images of 28 × 28 pixels in 2 rows of 2, 50 % ink. Columns: a, b."
+    assert image_grid(torch.ones(1, 1, 28, 28), titles="the mean").alt.startswith(
+        "the mean: 1 grey image of 28"
+    )
     moving = animation([lines, lines])
     assert moving.alt == f"An animation of 2 pictures. First: {lines.alt} Last: {lines.alt}"
 

@@ -10,13 +10,6 @@ import re
 import pytest
 from test_notebooks import PATHS, read
 
-NOT_YET = {
-    "00",
-    "07",
-    "13",
-    "15",
-}  # written for another reader
-WRITTEN = [path for path in PATHS if path.name[:2] not in NOT_YET]
 LIMITS = {"words": 2000, "equations": 10, "lines": 200, "cells": 40}
 # Words of this house that stand for words of the field, or for no good sentence. In Python's regular expressions.
 HOME_MADE = (
@@ -71,7 +64,7 @@ def measure(cells):
     return found | {"minutes": minutes}
 
 
-@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 class TestForAFirstReader:
     def test_the_core_fits_in_an_hour(self, path):
         core, deeper = split(read(path))
@@ -124,7 +117,3 @@ class TestForAFirstReader:
             if cell.cell_type == "markdown" and "**Predict" in cell.source:
                 after = cell.source.split("**Predict", 1)[1]
                 assert "What you should see:" not in after.split("<details>")[0]
-
-
-def test_the_list_of_those_that_are_not_yet_written_is_true():
-    assert {path.name[:2] for path in PATHS} >= NOT_YET

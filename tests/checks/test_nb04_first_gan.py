@@ -212,7 +212,11 @@ D_WRONG = [
         "own_optimiser", "not by the optimiser that comes in"),
     (lambda *args: [d_with_labels(*args) for _ in range(3)][-1], "many_steps", "more than once in a call"),
     (frozen("discriminator", d_undetached), "frozen", "frozen in its own step"),
-    (d_from(lambda r, f: torch.tensor(softplus(f - r).mean().item(), requires_grad=True)), "no_gradient", "detached from"),
+    (
+        d_from(lambda r, f: torch.tensor(softplus(f - r).mean().item(), requires_grad=True)),
+        "no_gradient",
+        "detached from",
+    ),
     (lambda g, d, o, real, z: update(both(g, d), softplus(-d(real)).mean() + softplus(d(g(z))).mean()),
         "opponent_moved", "also moved the generator"),
     (lambda g, d, o, real, z: d_with_labels(g, d, o, real, torch.randn_like(z)), "noise", "new noise"),

@@ -34,9 +34,8 @@ def three_signs_each_set_one_row_apart():
 
 
 def the_mean_wanders_in_the_oscillation_and_not_in_the_healthy_log():
-    moved = {kind: path[-8:].std(dim=0).norm().item() for kind, path in means.items()}
+    moved = {kind: pstdev(_late(kind, "x")) for kind in ("healthy", "oscillation")}
     assert moved["oscillation"] > 4 * moved["healthy"]
-    assert means["oscillation"].abs().max() < 5
 
 
 # Vanishing gradients
@@ -153,8 +152,8 @@ def no_stranger_is_called_healthy_and_two_get_a_wrong_name():
 
 def the_first_and_the_third_stranger_end_with_d_near_095():
     assert (
-        all(abs(unknown["D(fake)"][n] - 0.95) < 0.03 for n in (0, 2))
-        and abs(unknown["D(fake)"][1] - 0.5) < 0.1
+        all(abs(unknown["d_fake"].iloc[n] - 0.95) < 0.03 for n in (0, 2))
+        and abs(unknown["d_fake"].iloc[1] - 0.5) < 0.1
     )
     ends_of_oscillation = [log["d_fake"][-1] for log in validation["oscillation"] + test["oscillation"]]
     assert max(abs(value - 0.5) for value in ends_of_oscillation) < 0.15

@@ -12,9 +12,8 @@ def the_mean_of_the_logarithms_is_too_low_by_up_to_tens_of_nats():
     assert 20 < (evidence - mean_of_log).max() < 100
 
 
-def bounds_and_gaps_differ_by_hundreds_of_nats_and_their_sum_is_right():
-    assert 100 < bounds.max() - bounds.min() < 1000 and 100 < gaps.max() - gaps.min() < 1000
-    assert error < 1e-10 and gaps.min() > 0
+def random_q_are_too_low_by_tens_or_hundreds_of_nats_and_the_gap_accounts_for_it():
+    assert error < 1e-10 and 1 < gaps.min() and 10 < gaps.median() and 100 < gaps.max() < 2000
 
 
 def the_kl_to_the_prior_is_that_of_pytorch_and_of_a_monte_carlo():
@@ -40,7 +39,7 @@ def literal_returns_the_mean_of_the_data_for_every_z():
 
 
 def charitable_reconstructs_best_and_its_samples_miss_the_data():
-    errors = table["reconstruction error"]
+    errors = table["distance of x to its reconstruction"]
     assert errors["charitable"] == errors.min() and errors["charitable"] < errors["ELBO"] / 10
     assert table["samples in a cloud"]["charitable"] < 0.1
 
@@ -50,11 +49,16 @@ def the_elbo_generates_the_ring():
     assert table["samples in a cloud"]["ELBO"] > share_in_a_cloud(disc) + 0.1
 
 
-def most_samples_of_the_prior_fall_where_no_code_lies():
-    near = torch.cdist(noise, codes["charitable"]).min(1).values < 0.3
-    assert near.double().mean() < 0.5
-    assert (torch.cdist(noise, codes["ELBO"]).min(1).values < 0.3).double().mean() > 0.9
-    assert (codes["ELBO"].norm(dim=1) < 2).double().mean() > 0.85
+def most_samples_of_the_prior_fall_where_no_code_of_charitable_lies():
+    def covered(name):
+        return (torch.cdist(noise, codes[name]).min(1).values < 0.3).double().mean()
+
+    assert covered("charitable") < 0.5 and covered("ELBO") > 0.9
+
+
+def with_the_kl_the_codes_fill_the_prior():
+    assert (codes["ELBO"].mean(0).abs() < 0.25).all() and ((codes["ELBO"].std(0) - 1).abs() < 0.3).all()
+    assert codes["charitable"].std(0).max() > 2
 
 
 def the_dashed_circle_holds_86_percent_of_the_prior():
@@ -62,11 +66,11 @@ def the_dashed_circle_holds_86_percent_of_the_prior():
 
 
 def l_e_has_no_minimum():
-    assert [
-        l_e_of(real, real, torch.full_like(real, v)).mean().round().item() for v in (0.0, -100, -600)
-    ] == [0, -100, -600]
-    l_e = fits["literal"][2]["L_E"]
-    assert sum(l_e[-50:]) / 50 < -5
+    assert all(
+        abs(value - log_variance) < 1e-6 for value, log_variance in zip(l_e, log_variances, strict=True)
+    )
+    trained = fits["literal"][2]["L_E"]
+    assert sum(trained[-50:]) / 50 < -5
 
 
 def the_maxima_of_the_curve_are_at_1_83():
@@ -97,3 +101,4 @@ def beta_is_the_noise_of_the_decoder():
 
 def the_gradient_by_reparameterisation_is_right_on_average():
     assert ((gradients.mean(0) - exact).abs() < 4.5 * gradient_error).all()
+    assert ((gradients.mean(0) - exact).abs() / gradient_error).max() < 2.6

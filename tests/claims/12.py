@@ -125,3 +125,4 @@ def about_81_percent_of_the_pixels_are_white_and_worth_1750_nats():
     assert abs(at_16 - 2.77) < 0.01
     assert continuous_bernoulli(torch.zeros(1, 1), torch.full((1, 1), -60.0)).item() < 2.9
     assert 1680 < white * 784 * at_16 < 1820
+    assert abs(ContinuousBernoulli(logits=torch.tensor(-16.0)).mean - 1 / 16) < 0.001

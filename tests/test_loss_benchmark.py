@@ -1,4 +1,4 @@
-"""The league of losses: equal arithmetic, equal tries, and results that a new seed confirms."""
+"""The benchmark of losses: equal compute, equal trials, and results that a new seed confirms."""
 
 import pytest
 import torch
@@ -7,15 +7,15 @@ from helpers.data import grid
 from helpers.gan import gradient_norm_squared
 from helpers.plotting import Picture
 from helpers.studies import study
-from helpers.studies.league import (
+from helpers.studies.loss_benchmark import (
     D_STEPS,
     ENTRANTS,
     ROUNDS,
     SEEDS,
     Game,
     NormalisedDiscriminator,
+    benchmark_run,
     judge,
-    league_run,
     operations,
     rounds_for,
     standings,
@@ -147,8 +147,8 @@ def test_the_normalised_discriminator_keeps_its_slope():
     assert max(norms) < 1.001
 
 
-def test_what_the_notebook_tells_of_the_league():
-    found = study("league")
+def test_what_the_notebook_tells_of_the_benchmark():
+    found = study("loss_benchmark")
     assert found["settings"]["seeds"] == list(SEEDS) and found["runs"].keys() == {
         "data against data",
         *ENTRANTS,
@@ -171,8 +171,8 @@ def test_what_the_notebook_tells_of_the_league():
 
 def test_a_new_seed_falls_into_the_spread(one_thread):
     """It trains, with the budget and the setting of the study: the two must still belong together."""
-    found, entrant = study("league"), "non-saturating"
-    run = league_run(entrant, 11, **found["settings"]["chosen"][entrant])
+    found, entrant = study("loss_benchmark"), "non-saturating"
+    run = benchmark_run(entrant, 11, **found["settings"]["chosen"][entrant])
     for key, slack in (("modes", 4), ("good", 0.12), ("w1", 0.08)):
         values = [each[key] for each in found["runs"][entrant]]
         assert min(values) - slack <= run[key] <= max(values) + slack

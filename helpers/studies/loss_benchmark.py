@@ -1,6 +1,6 @@
-"""A league of losses: nine games on a grid of 25 modes, the same networks, the same arithmetic, rates chosen alike.
+"""A benchmark of losses: nine games on a grid of 25 modes, equal networks, equal compute, learning rates chosen alike.
 
-`python -m helpers.studies.league` plays it, a quarter of an hour on one core.
+`python -m helpers.studies.loss_benchmark` runs it, a quarter of an hour on one core.
 """
 
 import statistics
@@ -43,7 +43,7 @@ RATES = ((3e-3, 3e-3), (3e-3, 1e-2))  # of G and D
 MORE_RATES = ((5e-3, 5e-3), (1e-2, 1e-2))  # where there is no strength to choose: eight tries for everyone
 
 # name → the losses of D and G, what bounds D's slope, and the two strengths of it that are tried. (These come from a
-# short look at a few values with the validation seed, 0.1 to 1 for the clip and 0.01 to 0.1 for R1, before the league.)
+# short look at a few values with the validation seed beforehand, 0.1 to 1 for the clip and 0.01 to 0.1 for R1.)
 ENTRANTS = {
     "non-saturating": (discriminator_loss, non_saturating, None, ()),
     "non-saturating + R1": (discriminator_loss, non_saturating, "r1", (0.01, 0.1)),
@@ -172,7 +172,7 @@ def judge(points: Tensor, seed: int) -> dict[str, float]:
     return {"modes": modes, "good": round(good, 3), "w1": round(wasserstein_exact(points, fresh).item(), 3)}
 
 
-def league_run(entrant: str, seed: int, rounds: int | None = None, **settings) -> dict[str, float]:
+def benchmark_run(entrant: str, seed: int, rounds: int | None = None, **settings) -> dict[str, float]:
     """One game from `seed`, as many rounds as the budget pays for, judged on 2,000 points; CPU seconds beside.
 
     `settings`: g_rate, d_rate, d_steps and, where the entrant has one, strength.
@@ -253,18 +253,18 @@ def main() -> None:
     start, tried, chosen, runs, equal_rounds = time.process_time(), {}, {}, {}, {}
     for entrant in ENTRANTS:
         tried[entrant] = [
-            {"settings": each} | league_run(entrant, VALIDATION_SEED, **each) for each in tries(entrant)
+            {"settings": each} | benchmark_run(entrant, VALIDATION_SEED, **each) for each in tries(entrant)
         ]
         chosen[entrant] = min(tried[entrant], key=lambda run: run["w1"])["settings"]
-        runs[entrant] = [league_run(entrant, seed, **chosen[entrant]) for seed in SEEDS]
+        runs[entrant] = [benchmark_run(entrant, seed, **chosen[entrant]) for seed in SEEDS]
         if runs[entrant][0]["rounds"] < 0.9 * ROUNDS:  # what arithmetic alone took from it
-            equal_rounds[entrant] = [league_run(entrant, seed, ROUNDS, **chosen[entrant]) for seed in SEEDS]
+            equal_rounds[entrant] = [benchmark_run(entrant, seed, ROUNDS, **chosen[entrant]) for seed in SEEDS]
         print(f"{entrant:24}", summary(runs[entrant]), chosen[entrant], flush=True)
     floor = [judge(grid().sample(POINTS, torch.Generator().manual_seed(seed)), seed) for seed in SEEDS]
     settings = {"seeds": SEEDS, "validation_seed": VALIDATION_SEED, "rounds": ROUNDS, "batch": BATCH}
     settings |= {"points": POINTS, "chosen": chosen}
     runs = {"data against data": floor} | runs
-    write_study("league", settings, runs, equal_rounds=equal_rounds, tries=tried)
+    write_study("loss_benchmark", settings, runs, equal_rounds=equal_rounds, tries=tried)
     print(f"{time.process_time() - start:.0f} CPU seconds, data against data", *floor, sep="\n  ")
 
 
