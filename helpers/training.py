@@ -213,6 +213,7 @@ def set_threads(threads: int | None = None) -> int:
 
     It measures one step of a small convolution, because no rule holds: a second thread made such a step 1.9 times as
     fast on an idle machine, and half as fast where another program wanted the core. Of equals the fewest are taken.
+    Small dense networks ask for one thread: a step of a millisecond is too short to be shared.
     """
     if threads is None:
         granted = granted_cpus()

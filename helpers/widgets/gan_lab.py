@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 
+import matplotlib
 import numpy as np
 import torch
 from ipywidgets import Button, Dropdown, FloatLogSlider, HBox, Layout
@@ -27,6 +28,7 @@ from helpers.widgets.frame import LiveFrame
 
 REACH = 3.0  # of the plane that is drawn
 SAMPLES = 1000  # for the Jensen–Shannon estimate; with fewer its finite-sample baseline drowns everything
+GREENS = matplotlib.colormaps["Greens"].resampled(14)  # few colours keep the file small, and show levels
 KEEP = 300  # iterations that the curves show
 
 DATA: dict[str, Callable[[], Mixture]] = {
@@ -145,7 +147,7 @@ class GanLab:
         extent = (-REACH, REACH, -REACH, REACH)
         blank = np.full((48, 48), 0.5)
         self._heat = plane.imshow(
-            blank, cmap="Greens", vmin=0, vmax=1.4, extent=extent, interpolation="bilinear"
+            blank, cmap=GREENS, vmin=0, vmax=1.4, extent=extent, interpolation="bilinear"
         )
         (points,) = plane.plot(
             *self._shown_real.T.numpy(), "o", color=COLOUR_OF["data"], markersize=2, alpha=0.5, label="data"

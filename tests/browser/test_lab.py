@@ -24,7 +24,7 @@ torch.set_num_threads(1)
 def start():
     for number in range(500):
         line = torch.eye(28).roll(number, dims=0).expand(8, 1, 28, 28)
-        yield image_grid(line, f"Eight lines that climb, picture {number}."), f"picture {number}"
+        yield image_grid(line, alt=f"Eight lines that climb, picture {number}."), f"picture {number}"
 
 frame = LiveFrame(start, "Eight lines that climb.")
 frame"""

@@ -42,7 +42,7 @@ OF_NO_EFFECT = [
     "if angle.sin() < 5e-05:",  # also practically 0
 ]
 UNBIASED = re.compile(
-    r"baseline = .*|return rewards\[:, None\] \* score"
+    r"baseline = .*|return (?:rewards|values)\[:, None\] \* score"
 )  # whatever leaves the sample itself out
 
 
