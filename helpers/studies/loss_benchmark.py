@@ -258,7 +258,9 @@ def main() -> None:
         chosen[entrant] = min(tried[entrant], key=lambda run: run["w1"])["settings"]
         runs[entrant] = [benchmark_run(entrant, seed, **chosen[entrant]) for seed in SEEDS]
         if runs[entrant][0]["rounds"] < 0.9 * ROUNDS:  # what arithmetic alone took from it
-            equal_rounds[entrant] = [benchmark_run(entrant, seed, ROUNDS, **chosen[entrant]) for seed in SEEDS]
+            equal_rounds[entrant] = [
+                benchmark_run(entrant, seed, ROUNDS, **chosen[entrant]) for seed in SEEDS
+            ]
         print(f"{entrant:24}", summary(runs[entrant]), chosen[entrant], flush=True)
     floor = [judge(grid().sample(POINTS, torch.Generator().manual_seed(seed)), seed) for seed in SEEDS]
     settings = {"seeds": SEEDS, "validation_seed": VALIDATION_SEED, "rounds": ROUNDS, "batch": BATCH}

@@ -43,7 +43,8 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("notebooks")
     for notebook in (ROOT / "notebooks").glob("*.ipynb"):
         shutil.copy(notebook, folder)  # JupyterLab saves by itself
-    shutil.copytree(ROOT / "notebooks" / "schematics", folder / "schematics")
+    for pictures in ("schematics", "results"):
+        shutil.copytree(ROOT / "notebooks" / pictures, folder / pictures)
     write(folder / "live.ipynb", LIVE, EXPLORER.replace("DIM", "2"), EXPLORER.replace("DIM", "5"))
     server = Server(folder, tmp_path_factory.mktemp("private"))
     yield server
