@@ -88,7 +88,9 @@ def fewer_images_give_a_larger_fid():
 
 
 def false_alarms_come_in_about_3_of_100_studies_and_effects_of_one_sigma_are_missed():
-    assert len(counts) == 252 and abs(false_alarm - 8 / 252) < 1e-12 and abs(7 * false_alarm / 2 - 0.11) < 0.005
+    assert (
+        len(counts) == 252 and abs(false_alarm - 8 / 252) < 1e-12 and abs(7 * false_alarm / 2 - 0.11) < 0.005
+    )
     assert power[0] < 0.025 and power[1] < 0.4 and power[3] > 0.9
 
 
