@@ -1,14 +1,11 @@
 """Write notebooks/reference.ipynb: symbols, cheat sheets and glossary, and every numbered equation of the course.
 
-    reference.py [--check]
-
 The words stand in .ci/reference/: page.md, with cells separated by %%%%, and glossary.toml. The equations, and where a
-term is taught, are read in the notebooks. --check writes nothing and fails where the file is not what it should be.
+term is taught, are read in the notebooks. A test fails where the file is not what this would write.
 """
 
 import functools
 import re
-import sys
 import tomllib
 from pathlib import Path
 
@@ -101,14 +98,5 @@ def page():
     return as_text(normalise(notebook))
 
 
-def main(arguments):
-    if "--check" not in arguments:
-        replace(TARGET, page())
-    elif not TARGET.exists() or TARGET.read_text(encoding="utf-8") != page():
-        print("notebooks/reference.ipynb is not up to date: run `.venv/bin/python .ci/reference.py`.")
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    replace(TARGET, page())

@@ -106,8 +106,7 @@ def _bars(axes: Axes, container: BarContainer) -> str:
 
 def _line(line: Line2D) -> str:
     x, y = (np.asarray(values, float) for values in line.get_data())
-    kept = np.isfinite(x) & np.isfinite(y) if x.shape == y.shape else np.zeros(0, bool)
-    x, y = (x[kept], y[kept]) if kept.size else (x[:0], y[:0])
+    x, y = _finite(x, y)
     named = bool(line.get_label()) and not line.get_label().startswith("_")
     if not len(x) or (len(x) < 3 and not named):
         return ""
@@ -144,8 +143,7 @@ def _trend(x: np.ndarray, y: np.ndarray) -> str:
 
 
 def _points(label: str, x: np.ndarray, y: np.ndarray) -> str:
-    kept = np.isfinite(x) & np.isfinite(y)
-    x, y = x[kept], y[kept]
+    x, y = _finite(x, y)
     if not len(x):
         return f"{label}: none."
     if len(x) <= 4:
@@ -154,6 +152,11 @@ def _points(label: str, x: np.ndarray, y: np.ndarray) -> str:
         f"from {_number(x.min())} to {_number(x.max())} across, {_number(y.min())} to {_number(y.max())} up"
     )
     return f"{label}: {len(x)} around ({_number(np.median(x))}, {_number(np.median(y))}), {spread}."
+
+
+def _finite(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    kept = np.isfinite(x) & np.isfinite(y)
+    return x[kept], y[kept]
 
 
 def _top(drawn: QuadContourSet) -> str:

@@ -8,15 +8,11 @@ import re
 from pathlib import Path
 
 import pytest
-from test_notebooks import PATHS, read
+from test_notebooks import PATHS, prose_of, read
 
 NUMBERED = [
     path for path in PATHS if r"\\tag{" in path.read_text(encoding="utf-8")
 ]  # escaped, as in the file
-
-
-def prose_of(path):
-    return "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
 
 
 def numbers(prose):
@@ -58,7 +54,7 @@ def problems(notebook, prose, proved):
 
 @pytest.mark.parametrize("path", NUMBERED, ids=lambda path: path.stem)
 def test_every_displayed_equation_has_a_number_and_a_test(path):
-    assert list(problems(path.stem, prose_of(path), PROVED)) == []
+    assert list(problems(path.stem, prose_of(read(path).cells), PROVED)) == []
 
 
 def test_no_test_names_an_equation_of_a_notebook_without_any():

@@ -23,6 +23,10 @@ def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def prose_of(cells):
+    return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
 def code_of(notebook):
     return "\n".join(cell.source for cell in code_cells(notebook))
 
@@ -58,7 +62,7 @@ class TestHouseRules:
         assert figures >= 2
 
     def test_rhythm(self, path):
-        prose = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+        prose = prose_of(read(path).cells)
         for part in (
             "What you'll do",
             "What you'll learn",
@@ -71,7 +75,7 @@ class TestHouseRules:
             assert word in prose
 
     def test_links_lead_somewhere(self, path):
-        prose = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+        prose = prose_of(read(path).cells)
         links = re.findall(r"\]\(([^)#]+\.ipynb)\)", prose)
         assert links and all((path.parent / link).exists() for link in links)
 
@@ -130,7 +134,7 @@ def test_the_course_itself_passes_the_guard(tmp_path):
 
 
 def test_the_map_shows_what_exists_and_nothing_else():
-    prose = "\n".join(cell.source for cell in read(PATHS[0]).cells if cell.cell_type == "markdown")
+    prose = prose_of(read(PATHS[0]).cells)
     diagram = re.search(r"```mermaid(.*?)```", prose, re.DOTALL)[1]
     assert sorted(set(re.findall(r'\["(\d\d)', diagram))) == [path.name[:2] for path in PATHS]
 

@@ -8,7 +8,7 @@ import json
 import re
 
 import pytest
-from test_notebooks import PATHS, read
+from test_notebooks import PATHS, prose_of, read
 
 LIMITS = {"words": 2000, "equations": 10, "lines": 200, "cells": 40}
 # Words of this house that stand for words of the field, or for no good sentence. In Python's regular expressions.
@@ -27,10 +27,6 @@ def split(notebook):
     ]
     cut = heads[0] if heads else len(notebook.cells)
     return notebook.cells[:cut], notebook.cells[cut:]
-
-
-def prose_of(cells):
-    return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 
 
 def plain(prose):

@@ -4,6 +4,7 @@ import re
 
 import pytest
 import reference
+from reference import prose_of
 from test_notebooks import FOLDER, PATHS, read
 
 TERMS = reference.glossary_terms()
@@ -12,10 +13,6 @@ PAGE = FOLDER / "reference.ipynb"
 
 def text():
     return "\n".join(cell.source for cell in read(PAGE).cells)
-
-
-def prose_of(path):
-    return "\n\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
 
 
 def test_it_is_what_the_script_makes_of_today():

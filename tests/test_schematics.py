@@ -5,7 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from test_notebooks import PATHS, read
+from test_notebooks import PATHS, prose_of, read
 
 FOLDER = Path(__file__).parents[1] / "notebooks" / "schematics"
 FILES = sorted(FOLDER.glob("*.svg"))
@@ -17,8 +17,7 @@ def style_of(path):
 
 
 def shown_in(path):
-    prose = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
-    return re.findall(r"!\[([^\]]+)\]\(schematics/([\w.-]+)\)", prose)
+    return re.findall(r"!\[([^\]]+)\]\(schematics/([\w.-]+)\)", prose_of(read(path).cells))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -13,6 +13,7 @@ from helpers.data.emoji import load_emoji
 from helpers.studies import RESULTS, write_study
 from helpers.training import set_threads
 from helpers.vae import gaussian_kl, slerp
+from helpers.vae_gan import half_square
 
 SEED, LATENT, WIDTH = 13, 64, 32
 UPDATES, BATCH, LEARNING_RATE = 2000, 64, 2e-3
@@ -70,7 +71,7 @@ def trained(updates: int = UPDATES, width: int = WIDTH, told=None) -> tuple[Colo
         x = torch.where(torch.rand(len(x), 1, 1, 1) < 0.5, x, x.flip(3))
         mu, log_var = vae.encode(x)
         z = mu + (log_var / 2).exp() * torch.randn_like(mu)
-        distortion = (x - vae.decode(z)).square().flatten(1).sum(1).mean() / (2 * NOISE**2)
+        distortion = half_square(x, vae.decode(z)).mean() / NOISE**2
         rate = gaussian_kl(mu, log_var).mean()
         optimiser.zero_grad()
         (distortion + rate).backward()

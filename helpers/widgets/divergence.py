@@ -120,7 +120,7 @@ class DivergenceBench:
 def divergence_bench(*, alt: str | None = None, name: str | None = None) -> LiveFrame:
     """Nine sliders bend D, two move q; Play lets the machine climb, Reset puts D back to ½ everywhere."""
     bench = DivergenceBench()
-    alt = bench.picture(alt).alt
+    alt = bench.picture().alt if alt is None else alt
     upright = {
         "orientation": "vertical",
         "readout_format": ".2f",

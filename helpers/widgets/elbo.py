@@ -115,7 +115,7 @@ class ElboBench:
 def elbo_bench(*, alt: str | None = None, name: str | None = None) -> LiveFrame:
     """Sliders for mean and σ of q and for θ, buttons for an E-step and an M-step; Play alternates the two."""
     bench = ElboBench()
-    alt = bench.picture(alt).alt
+    alt = bench.picture().alt if alt is None else alt
     wide = {"layout": Layout(width="300px"), "style": {"description_width": "80px"}, "readout_format": ".2f"}
     sliders = {
         "mean": FloatSlider(min=-3, max=3, step=0.02, description="mean of q", **wide),

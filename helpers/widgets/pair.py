@@ -93,7 +93,7 @@ class PairBench:
 def pair_bench(*, alt: str | None = None, name: str | None = None) -> LiveFrame:
     """Sliders for the mean and the standard deviation of p and of q; Play slides q to and fro, Reset puts all back."""
     bench = PairBench()
-    alt = bench.picture(alt).alt
+    alt = bench.picture().alt if alt is None else alt
     wide = {"layout": Layout(width="330px"), "style": {"description_width": "90px"}, "readout_format": ".2f"}
     sliders = {}
     for which in "pq":
