@@ -107,6 +107,7 @@ def _bars(axes: Axes, container: BarContainer) -> str:
 def _line(line: Line2D) -> str:
     x, y = (np.asarray(values, float) for values in line.get_data())
     x, y = _finite(x, y)
+    x, y = _as_seen(x, line.axes.get_xscale()), _as_seen(y, line.axes.get_yscale())
     named = bool(line.get_label()) and not line.get_label().startswith("_")
     if not len(x) or (len(x) < 3 and not named):
         return ""
@@ -157,6 +158,13 @@ def _points(label: str, x: np.ndarray, y: np.ndarray) -> str:
 def _finite(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     kept = np.isfinite(x) & np.isfinite(y)
     return x[kept], y[kept]
+
+
+def _as_seen(values: np.ndarray, scale: str) -> np.ndarray:
+    """Less than a ten-thousandth of the range is 0 to the eye, but not on a logarithmic axis."""
+    if scale != "linear" or not len(values):
+        return values
+    return np.where(np.abs(values) < 1e-4 * np.ptp(values), 0.0, values)
 
 
 def _top(drawn: QuadContourSet) -> str:

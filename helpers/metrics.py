@@ -149,10 +149,10 @@ def sharpness(images: Tensor, real: Tensor) -> float:
 
 @dataclass(frozen=True)
 class DigitScore:
-    """What 2,000 generated digits are worth; `distance` means nothing without `floor` beside it."""
+    """What 2,000 generated digits are worth; `distance` means nothing without the finite-sample baseline `floor`."""
 
     distance: float  # Fréchet distance to the 500 held-out images
-    floor: float  # that of 2,000 real training images
+    floor: float  # the finite-sample baseline: that of 2,000 real training images
     shares: tuple[float, ...]  # of the ten classes
     nearest: (
         float  # median distance to the nearest training image ÷ the same of held-out images: 0 for copies
@@ -165,14 +165,14 @@ class DigitScore:
 
     def __str__(self) -> str:
         return (
-            f"distance {self.distance:.1f} (floor {self.floor:.1f}) · {self.classes} of 10 classes, "
+            f"FID {self.distance:.1f} (finite-sample baseline {self.floor:.1f}) · {self.classes} of 10 classes, "
             f"rarest {100 * min(self.shares):.1f} % · nearest {self.nearest:.2f}"
         )
 
 
 @cache
 def _reference(split: str) -> tuple[Tensor, float, float]:
-    """Features of the held-out images, the floor, and how far held-out images lie from the training images."""
+    """Features of the held-out images, the finite-sample baseline, and how far they lie from the training images."""
     training, held_out = load_digits("train")[0], load_digits(split)[0]
     features = digit_features(held_out)
     floor = frechet_distance(digit_features(training[:2000]), features)

@@ -21,6 +21,7 @@ from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextPath
 from PIL import Image
 
@@ -106,8 +107,10 @@ def new_figure(rows=1, columns=1, width=6.4, height=3.2, **subplots):
     return figure, figure.subplots(rows, columns, **subplots)
 
 
-def picture(figure: Figure, alt: str | None = None, *, caption: str = "") -> Picture:
+def picture(figure: Figure, alt: str | None = None, *, caption: str = "", colours: int = 256) -> Picture:
     """Draw a matplotlib figure. It is described by what is drawn, or by `alt`: what is seen, not how it was made.
+
+    For lines and points of two or three kinds 16 `colours` are enough, and make the file a third smaller.
 
     Raises ValueError where a given description is too short to be one.
     """
@@ -117,11 +120,16 @@ def picture(figure: Figure, alt: str | None = None, *, caption: str = "") -> Pic
         from matplotlib import pyplot
 
         pyplot.close(figure)
-    return encode(_draw(figure), alt, caption)
+    return encode(_draw(figure), alt, caption, colours=colours)
 
 
-def encode(pixels: np.ndarray, alt: str, caption: str = "") -> Picture:
-    """Pixels (H, W) or (H, W, 3) of uint8 as the smallest PNG that looks the same."""
+def encode(
+    pixels: np.ndarray, alt: str, caption: str = "", greys: int = GREYS, colours: int = 256
+) -> Picture:
+    """Pixels (H, W) or (H, W, 3) of uint8 as the smallest PNG that looks the same; a grey one keeps `greys` levels.
+
+    Fewer `colours` are chosen with more care: slower to write, a smaller file.
+    """
     height, width = (length // SHARPNESS for length in pixels.shape[:2])
     pixels = pixels[: height * SHARPNESS, : width * SHARPNESS]
     if (
@@ -129,14 +137,15 @@ def encode(pixels: np.ndarray, alt: str, caption: str = "") -> Picture:
     ):  # most colours show in a few pixels
         pixels = pixels[..., 0]
     if pixels.ndim == 2:
-        levels = np.rint(np.rint(np.arange(256) * (GREYS - 1) / 255) * 255 / (GREYS - 1))
+        levels = np.rint(np.rint(np.arange(256) * (greys - 1) / 255) * 255 / (greys - 1))
         image = Image.fromarray(levels.astype(np.uint8)[pixels])
     else:
-        image = Image.fromarray(np.ascontiguousarray(pixels)).quantize(256, method=Image.Quantize.FASTOCTREE)
+        image = Image.fromarray(np.ascontiguousarray(pixels))
+        image = image.quantize(colours, method=Image.Quantize.FASTOCTREE, kmeans=2 if colours < 256 else 0)
         palette = np.array(image.getpalette())
         image.putpalette(np.where(palette > 250, 255, palette).tolist())  # the page stays quite white
     data = io.BytesIO()
-    image.save(data, "PNG")
+    image.save(data, "PNG", optimize=colours < 256)
     return Picture(data.getvalue(), alt, width, height, caption=caption)
 
 
@@ -149,11 +158,13 @@ def image_grid(
     titles: str | Sequence[str] = (),
     row_titles: Sequence[str] = (),
     scale: float = 2,
+    greys: int = GREYS,
 ) -> Picture:
     """Images (N, 1, H, W) with values in [0, 1], row by row, dark ink on a white page.
 
     `titles` is one line above all, or a list with one for each column; `row_titles` a list with one for each row.
-    One pixel of an image becomes `scale` pixels of the page. Raises ValueError on other shapes or values.
+    One pixel of an image becomes `scale` pixels of the page. More than the usual `greys` are for faint patterns. Raises
+    ValueError on other shapes or values.
     """
     _check_description(alt)
     images = _as_images(images)
@@ -181,7 +192,7 @@ def image_grid(
     for image, (y, x) in zip(images, corners, strict=False):
         sheet[y : y + height, x : x + width] = np.kron(255 - np.rint(255 * image), np.ones((zoom, zoom)))
     if not lines and not left:
-        return encode(sheet, alt, caption)
+        return encode(sheet, alt, caption, greys)
     use_style()
     figure = Figure(figsize=((sheet.shape[1] + 0.1) / DPI, (sheet.shape[0] + 0.1) / DPI))
     write = partial(figure.text, fontsize=9, transform=None)  # in pixels, from the lower left corner
@@ -190,7 +201,7 @@ def image_grid(
         write(x + width / 2, len(sheet) - y + gap, title, ha="center")
     for title, (y, _) in zip(row_titles, corners[::columns], strict=False):
         write(left - 2 * gap, len(sheet) - y - height / 2, title, ha="right", va="center")
-    return encode(np.minimum(sheet, _draw(figure)[..., 0]), alt, caption)
+    return encode(np.minimum(sheet, _draw(figure)[..., 0]), alt, caption, greys)
 
 
 def running_mean(values, window: int) -> np.ndarray:
@@ -251,13 +262,15 @@ def line_plot(
     xlabel: str = "$x$",
     ylabel: str = "",
     dots: Mapping[str, tuple[float, float]] | None = None,
+    colours: Mapping[str, str] | None = None,
     width: float = 6.4,
     height: float = 2.8,
     **axes_settings,
 ) -> Picture:
     """Functions of `x` (n,), one line a name, and single points `dots`, a name → (x, y).
 
-    Further settings go to the axes: `ylim=(0, 1)`, `yscale="log"`, `title="…"`.
+    `colours` gives names a colour of their own. Further settings go to the axes: `ylim=(0, 1)`, `yscale="log"`,
+    `title="…"`.
     """
     places = _as_array(x)
     figure, axes = new_figure(width=width, height=height)
@@ -267,7 +280,7 @@ def line_plot(
             raise ValueError(
                 f"{name!r} has {values.size} values for {places.size} places: give one for each."
             )
-        axes.plot(places, values, color=colour, linestyle=line, label=name)
+        axes.plot(places, values, color=(colours or {}).get(name, colour), linestyle=line, label=name)
     for (name, place), marker in zip((dots or {}).items(), cycle("osD^v"), strict=False):
         axes.plot(*place, marker, color="black", markersize=6, label=name)
     axes.set(xlabel=xlabel, ylabel=ylabel, **axes_settings)
@@ -338,6 +351,80 @@ def scatter_plot(
     if limits is not None:
         axes.set(xlim=limits[:2], ylim=limits[2:])
     axes.set(aspect="equal", xlabel=xlabel, ylabel=ylabel, title=title)
+    return picture(figure, alt, caption=caption)
+
+
+def image_map(
+    images,
+    places,
+    *,
+    alt: str | None = None,
+    caption: str = "",
+    framed=None,
+    limits=None,
+    xlabel="$z_1$",
+    ylabel="$z_2$",
+    size=5.0,
+    title="",
+) -> Picture:
+    """Images (N, 1, H, W), each at its place (N, 2) in the plane, dark ink on a white page.
+
+    The places form a regular grid with one distance in both directions. `framed` (N,) says which get a frame.
+    """
+    images, places = _as_images(images), _as_points(places)
+    if len(images) != len(places):
+        raise ValueError(f"There are {len(images)} images and {len(places)} places: give one for each image.")
+    framed = np.zeros(len(images), bool) if framed is None else _as_array(framed).astype(bool)
+    steps = np.diff(np.unique(places[:, 0].round(6)))
+    half = 0.48 * (steps.min() if len(steps) else 1.0)
+    figure, axes = new_figure(width=size, height=size)
+    for image, (x, y), frame in zip(images, places, framed, strict=True):
+        extent = (x - half, x + half, y - half, y + half)
+        axes.imshow(1 - image, extent=extent, cmap="gray", vmin=0, vmax=1)
+        if frame:
+            corner, length = (x - half, y - half), 2 * half
+            axes.add_patch(
+                Rectangle(corner, length, length, fill=False, color=COLOUR_OF["chosen"], linewidth=1.5)
+            )
+    if limits is None:
+        limits = [edge for axis in places.T for edge in (axis.min() - half, axis.max() + half)]
+    axes.set(aspect="equal", xlim=limits[:2], ylim=limits[2:], xlabel=xlabel, ylabel=ylabel, title=title)
+    if alt is None:
+        alt = f"{described_images(images, len(np.unique(places[:, 0].round(6))), title)} {framed.sum()} are framed."
+    return picture(figure, alt, caption=caption)
+
+
+def scatter_row(
+    clouds: Mapping[str, object],
+    *,
+    limits,
+    behind=None,
+    alt: str | None = None,
+    caption: str = "",
+    xlabel="$x_1$",
+    ylabel="$x_2$",
+    size=2.1,
+) -> Picture:
+    """Clouds of points (n, 2) in a row of panels of one scale, each a title → points; those `behind` are grey in all.
+
+    `limits` are (left, right, bottom, top): what leaves them is cut off. A panel is `size` inches wide.
+    """
+    if not clouds:
+        raise ValueError("There is nothing to show: give at least one cloud of points.")
+    lines = 1 + max(title.count("\n") for title in clouds)
+    look = {"markersize": 2.5, "markeredgewidth": 0}
+    figure, panels = new_figure(
+        1, len(clouds), size * len(clouds) + 0.4, size + 0.45 + 0.17 * lines, sharey=True, squeeze=False
+    )
+    for axes, (title, points) in zip(panels[0], clouds.items(), strict=True):
+        if behind is not None:
+            axes.plot(*_as_points(behind).T, "o", color="0.7", label="grey points", **look)
+        axes.plot(
+            *_as_points(points).T, "o", color=COLOUR_OF["fake"], alpha=0.6, label="orange points", **look
+        )
+        axes.set(aspect="equal", xlim=limits[:2], ylim=limits[2:], xlabel=xlabel)
+        axes.set_title(title, fontsize=9)
+    panels[0][0].set_ylabel(ylabel)
     return picture(figure, alt, caption=caption)
 
 
@@ -492,14 +579,14 @@ class Stage:
         for artist in self.moving:
             artist.set_visible(True)
 
-    def picture(self, alt: str | None = None) -> Picture:
-        """The figure as its artists stand now."""
+    def picture(self, alt: str | None = None, colours: int = 256) -> Picture:
+        """The figure as its artists stand now, in so many `colours`."""
         _check_description(alt)
         alt = described(self.canvas.figure) if alt is None else alt
         self.canvas.restore_region(self.rest)
         for artist in self.moving:
             artist.axes.draw_artist(artist)
-        return encode(np.asarray(self.canvas.buffer_rgba())[..., :3], alt)
+        return encode(np.asarray(self.canvas.buffer_rgba())[..., :3], alt, colours=colours)
 
 
 def show(picture: Picture, handle=None):

@@ -90,44 +90,41 @@ def vae_gan_terms(
     """The eight terms from which a VAE, a GAN and a VAE-GAN are made, each the mean over its images, in nats.
 
     With x̂ = decoder(μ + σ ε), x_p = decoder(z), and f of `features_and_logits`: `kl` = KL(q(z|x) ‖ p(z)); `pixels` =
-    ½ |x − x̂|²; `features` = ½ |f(x) − f(x̂)|²; `fool_again` = −log D(x̂); `fool_sample` = −log D(x_p); `real` =
-    −log D(x); `again` = −log(1 − D(x̂)); `sample` = −log(1 − D(x_p)). real (B, 1, 28, 28) in [−1, 1], ε and z
-    (B, latent); without z the two terms of x_p are left out. Source: after Larsen et al. (2016).
+    ½ |x − x̂|²; `features` = ½ |f(x) − f(x̂)|²; `fool_recon` = −log D(x̂); `fool_sample` = −log D(x_p); `real` =
+    −log D(x); `reject_recon` = −log(1 − D(x̂)); `reject_sample` = −log(1 − D(x_p)). real (B, 1, 28, 28) in
+    [−1, 1], ε and z (B, latent); without z the two terms of x_p are left out. Source: after Larsen et al. (2016).
     """
     mu, log_var = encoder(real)
     code = mu + (log_var / 2).exp() * eps
     fake = decoder(code if z is None else torch.cat([code, z]))
     features, logits = features_and_logits(discriminator, torch.cat([real, fake]))
     n = len(real)
-    again = fake[:n]
+    recon = fake[:n]
     terms = {
         "kl": gaussian_kl(mu, log_var).mean(),
-        "pixels": half_square(real, again).mean(),
+        "pixels": half_square(real, recon).mean(),
         "features": half_square(features[:n], features[n : 2 * n]).mean(),
         "real": softplus(-logits[:n]).mean(),
-        "again": softplus(logits[n : 2 * n]).mean(),
-        "fool_again": softplus(-logits[n : 2 * n]).mean(),
+        "reject_recon": softplus(logits[n : 2 * n]).mean(),
+        "fool_recon": softplus(-logits[n : 2 * n]).mean(),
     }
     if z is not None:
-        terms["sample"] = softplus(logits[2 * n :]).mean()
+        terms["reject_sample"] = softplus(logits[2 * n :]).mean()
         terms["fool_sample"] = softplus(-logits[2 * n :]).mean()
     return terms
 
 
-def vae_gan_loss_weights(
-    gamma: float = 0.1, deviation: float = 1.0, beta: float = 1.0
-) -> dict[str, dict[str, float]]:
+def vae_gan_loss_weights(gamma: float = 0.1) -> dict[str, dict[str, float]]:
     """The weight of each term in the loss of each network of a VAE-GAN: a dict for each network, without the zeros.
 
-    Encoder: β · KL + features/σ². Decoder: γ · features/σ² + the game. Discriminator: the game. Both kinds of fakes are
-    averaged, so that real and fake weigh the same. Source: Larsen et al. (2016), algorithm 1, with −log D for the
+    Encoder: KL + features. Decoder: γ · features + the adversarial loss. Discriminator: its own. Both kinds of fakes
+    are averaged, so that real and fake weigh the same. Source: Larsen et al. (2016), algorithm 1, with −log D for the
     decoder in place of log(1 − D), and a mean where they add.
     """
-    precision = 1 / deviation**2
     return {
-        "encoder": {"kl": beta, "features": precision},
-        "decoder": {"features": gamma * precision, "fool_again": 0.5, "fool_sample": 0.5},
-        "discriminator": {"real": 1.0, "again": 0.5, "sample": 0.5},
+        "encoder": {"kl": 1.0, "features": 1.0},
+        "decoder": {"features": gamma, "fool_recon": 0.5, "fool_sample": 0.5},
+        "discriminator": {"real": 1.0, "reject_recon": 0.5, "reject_sample": 0.5},
     }
 
 

@@ -42,16 +42,16 @@ def drawn(frame):
 # Divergences
 
 
-def test_the_bar_never_passes_the_ceiling_and_the_gap_is_the_coins():
+def test_the_bar_never_passes_the_ceiling_and_the_gap_is_a_mean_kl():
     bench = DivergenceBench()
     torch.manual_seed(0)
     for _ in range(20):
         bench.levels = torch.rand(9).double().clamp(0.01, 0.99)
         bench.move_q(6 * torch.rand(()).item() - 3, 0.3 + 1.7 * torch.rand(()).item())  # as the sliders go
         best = Bernoulli(probs=optimal_discriminator(bench.log_p, bench.log_q).clamp(1e-15, 1 - 1e-15))
-        coins = kl_divergence(best, Bernoulli(probs=bench.discriminator()))
-        by_coins = torch.trapezoid((bench.log_p.exp() + bench.log_q.exp()) * coins, bench.X).item()
-        assert abs(bench.gap() - by_coins) < 1e-6
+        kls = kl_divergence(best, Bernoulli(probs=bench.discriminator()))
+        by_kl = torch.trapezoid((bench.log_p.exp() + bench.log_q.exp()) * kls, bench.X).item()
+        assert abs(bench.gap() - by_kl) < 1e-6
         assert abs(bench.ceiling - bench.value() - bench.gap()) < 1e-6 < bench.gap()
 
 
@@ -94,6 +94,13 @@ def test_its_sliders_bend_d_and_move_q():
     before = drawn(frame)
     mean.value, std.value = -1.0, 1.0
     assert drawn(frame) != before and "ceiling 2·JS − log 4 = -1.386" in page(frame)
+
+
+def test_the_best_discriminator_is_drawn_only_once_it_was_asked_for():
+    bench = DivergenceBench()
+    assert "D*, the best" not in bench.picture().alt
+    bench.jump()
+    assert "D*, the best" in bench.picture().alt
 
 
 def test_its_buttons_jump_step_and_start_again():

@@ -79,7 +79,7 @@ def test_the_first_layer_sees_one_bias_for_each_class():
 
 
 def test_the_best_logit_is_that_of_the_image_and_that_of_its_label():
-    """(6.4), on a table of probabilities in which labels are as frequent among fakes as among real images."""
+    """(6.7), on a table of probabilities in which labels are as frequent among fakes as among real images."""
     torch.manual_seed(0)
     p, q = torch.rand(2, 7, 3, dtype=torch.float64)  # 7 images, 3 labels
     p, q = (joint / joint.sum(0) / 3 for joint in (p, q))  # each label has the probability 1/3
@@ -89,7 +89,7 @@ def test_the_best_logit_is_that_of_the_image_and_that_of_its_label():
 
 
 def test_the_logit_is_a_verdict_and_a_projection():
-    """(6.5), by hand."""
+    """(6.4), by hand."""
     _, discriminator = small_players()
     discriminator.eval()
     x, y = some_digits()

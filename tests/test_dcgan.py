@@ -66,7 +66,7 @@ def test_batch_norm_takes_mean_and_variance_over_images_and_places():
 
 
 def test_resize_and_convolution_is_a_tied_transposed_convolution():
-    """(6.7), in the plane, for several maps."""
+    """(6.6), in the plane, for several maps."""
     (tied,) = taught("tied")
     torch.manual_seed(0)
     for height, width in ((7, 7), (1, 1), (3, 10)):
@@ -88,8 +88,8 @@ def test_stamps_at_a_pixel(kernel, along):
 
 
 def test_the_measure_of_a_checkerboard_is_the_spectrum_at_the_nyquist_frequencies():
-    lattices, checkerboard = taught("lattices", "checkerboard")
-    checkerboard.__globals__["lattices"] = lattices
+    parity_means, checkerboard = taught("parity_means", "checkerboard")
+    checkerboard.__globals__["parity_means"] = parity_means
     torch.manual_seed(0)
     picture = torch.rand(1, 12, 12, dtype=torch.float64)
     power = torch.fft.fft2(picture[0]).abs().square()
@@ -170,7 +170,7 @@ def test_one_batch_or_two_is_the_same_without_batch_norm_only():
 
 
 def test_an_average_weighs_a_generator_of_age_n_by_its_decay():
-    """(6.6), unrolled."""
+    """(6.5), unrolled."""
     model = nn.Linear(1, 1, bias=False)
     average, decay, values = ema_copy(model), 0.9, torch.randn(30).tolist()
     start = model.weight.item()

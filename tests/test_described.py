@@ -35,6 +35,12 @@ def test_a_line_tells_its_trend(y, words):
     assert alt.startswith("loss ") and words in alt
 
 
+def test_what_rounding_leaves_of_zero_is_told_as_zero_but_not_on_a_logarithmic_axis():
+    x, y = np.array([-1, -7e-17, 1]), np.array([1e-8, 1, 1e-8])
+    assert "goes from 0 to 0 with a top of 1 at 0" in line_plot(x, {"p": y}).alt
+    assert "from 1e−08 to 1e−08" in line_plot(x, {"p": y}, yscale="log").alt
+
+
 def test_axes_tell_label_range_and_scale():
     alt = line_plot(
         X, {"p": X}, xlabel=r"$\theta$", ylabel=r"$\log p$", xlim=(0, 2), yscale="log", ylim=(0.1, 10)

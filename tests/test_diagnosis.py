@@ -16,6 +16,7 @@ from helpers.studies.logs import (
     RECORDS,
     SEEDS,
     gradient_norm,
+    keep_log,
     largest_of_data,
     look,
     made,
@@ -143,6 +144,14 @@ def test_what_a_record_says_of_the_fakes_and_of_the_gradient():
     layer = nn.Linear(3, 2)
     layer.weight.grad, layer.bias.grad = torch.full((2, 3), 2.0), torch.tensor([0.0, 5.0])
     assert gradient_norm(layer) == pytest.approx(7.0)
+
+
+def test_a_game_can_be_watched_and_cut_short(one_thread):
+    """`watch` sees G after each iteration, and changes nothing."""
+    seen = []
+    log, generator, _ = keep_log(RECIPES["oscillation"], 3, 100, lambda t, g: seen.append((t, g)))
+    assert [t for t, _ in seen] == [*range(1, 101)] and seen[-1][1] is generator
+    assert log == keep_log(RECIPES["oscillation"], 3, 100)[0] and log["round"] == [100]
 
 
 @pytest.mark.parametrize("kind", ["healthy", "vanishing gradient"])

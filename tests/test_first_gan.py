@@ -47,8 +47,27 @@ def test_an_affine_generator_makes_the_gaussian_with_covariance_a_a_transposed()
     assert torch.allclose((A @ turn) @ (A @ turn).T, A @ A.T)
 
 
+@pytest.mark.parametrize("k", [1, 2, 3, 8])
+def test_the_losses_of_the_best_d_when_the_fakes_fill_k_of_eight_modes(k):
+    """(4.4): by sums over the modes; unequal shares raise the loss of G."""
+    p = torch.full((8,), 1 / 8, dtype=torch.float64)
+    q = (torch.arange(8) < k).double() / k
+
+    def losses(q):
+        best = p / (p + q)
+        fake = q > 0
+        return -(p * best.log()).sum() - (q * (1 - best).log())[fake].sum(), -(q * best.log())[fake].sum()
+
+    d_loss, g_loss = losses(q)
+    assert g_loss.item() == pytest.approx(math.log(1 + 8 / k), rel=1e-12)
+    assert d_loss.item() == pytest.approx(k / 8 * math.log(1 + 8 / k) + math.log(1 + k / 8), rel=1e-12)
+    if k > 1:
+        uneven = q * torch.linspace(0.5, 1.5, 8, dtype=torch.float64)
+        assert losses(uneven / uneven.sum())[1] > g_loss
+
+
 def test_the_best_d_of_two_gaussians_has_a_quadratic_logit():
-    """(4.4): p/(p + q) and the sigmoid of the log-ratio; six coefficients, fitted to some points, hold at others."""
+    """(4.5): p/(p + q) and the sigmoid of the log-ratio; six coefficients, fitted to some points, hold at others."""
     torch.manual_seed(0)
     p = MultivariateNormal(
         torch.tensor([1.0, -0.5]).double(), torch.tensor([[1.0, 0.8], [0.8, 1.5]]).double()
@@ -64,7 +83,7 @@ def test_the_best_d_of_two_gaussians_has_a_quadratic_logit():
 
 
 def test_the_bias_of_the_estimated_divergence():
-    """(4.5): the mean of 200 estimates on 400 cells that are equally likely, and on 16 of them."""
+    """(4.6): the mean of 200 estimates on 400 cells that are equally likely, and on 16 of them."""
     torch.manual_seed(0)
     for part, cells, n in (
         (1.0, 400, 5000),

@@ -91,6 +91,17 @@ def test_the_heat_is_d_at_its_place(leaning):
     assert list(leaning._heat.get_extent()) == [-3, 3, -3, 3] and leaning._heat.origin == "upper"
 
 
+def test_the_line_is_where_d_is_one_half(leaning):
+    """Where x₁ + 5 x₂ = 0; without such a place there is none."""
+    leaning.picture(ALT)
+    x1, x2 = torch.as_tensor(leaning._border.get_xydata()).T
+    drawn = ~x1.isnan()
+    assert drawn.sum() > 20 and torch.allclose(x1[drawn] + 5 * x2[drawn], torch.zeros(1).double(), atol=0.05)
+    leaning.discriminator = lambda points: 1 + points.square().sum(1)
+    leaning.picture(ALT)
+    assert torch.as_tensor(leaning._border.get_xydata()).isnan().all()
+
+
 def test_arrows_are_cut_and_not_turned(leaning, monkeypatch):
     """A long push becomes an arrow of 0.6, a shorter one 0.6 of itself, and none stays none."""
     pushes = torch.zeros(60, 2)

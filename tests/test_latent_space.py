@@ -31,10 +31,10 @@ from helpers.vae import (
     bernoulli_log_likelihood,
     conditional_vae_step,
     decoder_step,
+    falling_beta,
     free_bits,
     gaussian_kl,
     information_and_gap,
-    kl_anneal,
     kl_per_dimension,
     kl_warmup,
     pixel_step,
@@ -119,7 +119,7 @@ def test_the_slope_of_the_curve_is_minus_beta():
 
 
 def test_beta_is_the_variance_of_the_decoder():
-    """(13.5), at any encoder: both sides differ by the same constant for each x and q."""
+    """Going deeper, II, at any encoder: both sides differ by the same constant for each x and q."""
     torch.manual_seed(0)
     model, beta = linear(), 3.0
     x, _ = model.sample(40)
@@ -265,8 +265,10 @@ def test_no_pixel_sees_itself_or_what_comes_later():
     z = torch.randn(3, 3)
     drawn = vae.draw(z, torch.Generator().manual_seed(1))
     ink, again = vae.decode(z, drawn).sigmoid(), torch.Generator().manual_seed(1)
-    tossed = torch.stack([torch.bernoulli(ink[:, pixel], generator=again) for pixel in range(784)], 1)
-    assert torch.equal(tossed, drawn.flatten(1).detach()) and 0.05 < drawn.mean() < 0.95
+    tossed = torch.stack([torch.rand(3, generator=again) < ink[:, pixel] for pixel in range(784)], 1)
+    assert torch.equal(tossed.float(), drawn.flatten(1).detach()) and 0.05 < drawn.mean() < 0.95
+    twice = vae.draw(z[:1].expand(4, -1), torch.Generator().manual_seed(1), blocks=2)
+    assert torch.equal(twice[:2], twice[2:]) and not torch.equal(twice[0], twice[1])
 
 
 def test_free_bits_are_the_kl_without_a_floor_and_never_less_than_it():
@@ -293,7 +295,7 @@ def test_below_the_floor_free_bits_have_no_gradient():
 
 def test_the_schedules_begin_and_end_where_they_should():
     assert [kl_warmup(done) for done in (0, 1 / 3, 2 / 3, 1.0)] == [0, pytest.approx(0.5), 1, 1]
-    assert [kl_anneal(done) for done in (0, 0.45, 0.9, 1.0)] == [8, pytest.approx(4.5), 1, 1]
+    assert [falling_beta(done) for done in (0, 0.45, 0.9, 1.0)] == [8, pytest.approx(4.5), 1, 1]
 
 
 @pytest.mark.parametrize(("beta", "floored"), [(1.0, False), (2.5, True)])

@@ -103,11 +103,11 @@ def test_scores_put_real_images_first_and_noise_last():
     assert real.distance < 2 * real.floor and real.classes == 10
     assert noise.distance > 50 * real.distance and noise.classes < 10
     assert real.nearest < 0.01 < noise.nearest  # training images lie on themselves: the sign of a cheat
-    assert f"(floor {real.floor:.1f})" in str(real)
+    assert f"(finite-sample baseline {real.floor:.1f})" in str(real)
 
 
 def test_a_score_is_made_of_its_parts():
-    """Each by hand, on 60 images and against validation; the median of the nearest, the first 2,000 for the floor."""
+    """Each by hand, on 60 images and against validation; the median of the nearest, 2,000 for the baseline."""
     torch.manual_seed(0)
     (training, _), (unseen, _) = load_digits("train"), load_digits("validation")
     images = torch.cat([load_digits("test")[0][:50], torch.rand(10, 1, 28, 28)])

@@ -265,7 +265,7 @@ def test_the_non_saturating_game_descends_another_divergence():
 
 
 def test_the_two_games_want_different_densities():
-    """Going deeper, C: for two modes and one normal density, 2·JS prefers both modes and 2·KL(m‖p) one of them."""
+    """Going deeper, III: for two modes and one normal density, 2·JS prefers both modes and 2·KL(m‖p) one of them."""
     p = log_mixture(on_grid(normal(-2.0, 0.6)), on_grid(normal(2.0, 0.6)))
     wide, single = on_grid(normal(0.0, 2.06)), on_grid(normal(2.0, 0.6))
     assert js(p, wide, X) < js(p, single, X) - 0.05

@@ -34,7 +34,6 @@ from helpers.vae import (
     CodePrior,
     ConditionalVAE,
     PixelVAE,
-    codes_of,
     conditional_vae_step,
     decoder_step,
     elbo,
@@ -43,7 +42,8 @@ from helpers.vae import (
     pixel_step,
     prior_nll,
     prior_step,
-    sample_codes,
+    sample_tokens,
+    tokens_of,
     vae_step,
     vqvae_step,
 )
@@ -155,14 +155,14 @@ WORKS = {
     "pixel_step": stepped(PixelVAE, PIXEL, pixel_step),
     "PixelVAE.draw": lambda p: p.network(PixelVAE, *PIXEL).draw(p.z(2, 3)),
     "prior": prior,
-    "sample_codes": lambda p: sample_codes(p.network(CodePrior, 5, 8), 2),
+    "sample_tokens": lambda p: sample_tokens(p.network(CodePrior, 5, 8), 2),
 }
 # These look at numbers on the way, which `meta` has none of.
 WITH_NUMBERS = {
     "update_bn": refreshed,
     "vqvae_step": stepped(VQVAE, (4, 2, 4), vqvae_step),
-    "codes_of and means_of": lambda p: means_of(
-        p.network(VQVAE, 4, 2, 4), codes_of(p.network(VQVAE, 4, 2, 4), p.images())
+    "tokens_of and means_of": lambda p: means_of(
+        p.network(VQVAE, 4, 2, 4), tokens_of(p.network(VQVAE, 4, 2, 4), p.images())
     ),
     "binarised": lambda p: binarised(p.images()),
     "mode_coverage": lambda p: torch.tensor(metrics.mode_coverage(p.z(3, 2), ring()), dtype=p.dtype),

@@ -37,11 +37,11 @@ from helpers.vae import (
     CodePrior,
     ConditionalVAE,
     PixelVAE,
-    codes_of,
     gradient_check,
     importance_weighted_bound,
     means_of,
-    sample_codes,
+    sample_tokens,
+    tokens_of,
 )
 from helpers.vae_gan import Encoder, vae_gan_loss_weights, vae_gan_step
 from helpers.widgets import GanLab
@@ -257,9 +257,9 @@ UNTOUCHED = {
     ),
     "codes": (
         lambda: [VQVAE(4, 2, 4)],
-        lambda vqvae: means_of(vqvae, codes_of(vqvae, load_digits("test")[0][:2])),
+        lambda vqvae: means_of(vqvae, tokens_of(vqvae, load_digits("test")[0][:2])),
     ),
-    "sample_codes": (lambda: [CodePrior(4, 8)], lambda prior: sample_codes(prior, 2)),
+    "sample_tokens": (lambda: [CodePrior(4, 8)], lambda prior: sample_tokens(prior, 2)),
     "PixelVAE.draw": (lambda: [PixelVAE(3, 2, 4, 8)], lambda vae: vae.draw(torch.randn(1, 3))),
     "vae_gan_step": (
         lambda: [Encoder(4, 4), Generator(4, 8), Discriminator(4)],

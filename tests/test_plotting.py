@@ -20,12 +20,14 @@ from helpers.plotting import (
     history_plot,
     hstack,
     image_grid,
+    image_map,
     line_plot,
     new_figure,
     path_plot,
     picture,
     running_mean,
     scatter_plot,
+    scatter_row,
     show,
 )
 
@@ -144,6 +146,33 @@ def test_every_pixel_of_an_image_becomes_a_square_of_ink():
     assert (shown[:4, 24:28] == round(0.4 * 255)).all()
     assert (shown[32:36, 16:20] == 0).all()
     assert (shown < 255).sum() == 3 * zoom * zoom  # and nothing else, no frame, no blur
+
+
+def test_faint_patterns_need_more_greys():
+    faint = torch.tensor([0.5, 0.51]).view(1, 1, 1, 2)
+    assert len(np.unique(drawn(image_grid(faint, alt=ALT)))) == 1
+    for titles in ((), ["faint"]):
+        assert len(np.unique(drawn(image_grid(faint, alt=ALT, titles=titles, greys=256))[-1])) >= 2
+
+
+def test_a_map_draws_each_image_at_its_place_and_frames_the_marked_ones():
+    images = torch.zeros(4, 1, 8, 8)
+    images[3] = 1  # ink
+    places = torch.tensor([[-1.0, 1], [1, 1], [-1, -1], [1, -1]])
+    shown = image_map(
+        images, places, framed=[True, False, False, False], limits=(-2, 2, -2, 2), title="a map"
+    )
+    assert shown.alt == "a map: 4 grey images of 8 × 8 pixels in 2 rows of 2, 25 % ink. 1 are framed."
+    pixels = np.asarray(shown.image()).astype(int)
+    frame = np.argwhere(pixels[..., 0] - pixels[..., 2] > 100).mean(0)  # (y, x)
+    pixels[:, :100] = 255  # the names of the axis
+    ink = np.argwhere(pixels[:, :-4].max(-1) < 40).mean(0)
+    assert frame[0] < ink[0] - 100 and frame[1] < ink[1] - 100
+
+
+def test_a_map_wants_a_place_for_each_image():
+    with pytest.raises(ValueError, match="2 images and 3 places"):
+        image_map(torch.zeros(2, 1, 8, 8), torch.zeros(3, 2))
 
 
 def test_titles_stand_beside_the_images_and_cover_none():
@@ -301,6 +330,13 @@ def test_dots_on_curves_stand_at_their_places(figures):
     assert axes.get_ylim() == (0, 4)
 
 
+def test_a_line_has_the_colour_that_its_name_asks_for(figures):
+    for colours in ({"b": "#123456"}, None):
+        line_plot([0.0, 1.0], {"a": [2.0, 3.0], "b": [0.0, 1.0]}, alt=ALT, colours=colours)
+    chosen, in_turn = ([line.get_color() for line in figure.axes[0].get_lines()] for figure in figures)
+    assert chosen == [plotting.COLOURS[0], "#123456"] and in_turn == plotting.COLOURS[:2]
+
+
 def test_bars_stand_on_the_ground_or_on_each_other(figures):
     bar_plot({"low": [1.0, 2.0], "high": torch.tensor([0.5, 4.0])}, alt=ALT, names=["x", "y"])
     bar_plot([0.3, 0.1, 0.2], alt=ALT, line=0.04, line_label="4 %")
@@ -426,3 +462,32 @@ def test_a_spread_shows_every_run_and_its_median(figures):
 def test_a_spread_of_nothing_is_refused(runs):
     with pytest.raises(ValueError, match="at least one run"):
         plotting.strip_plot(runs, alt="No run at all in this picture.")
+
+
+def test_a_row_of_clouds_shows_the_same_grey_points_in_each_panel():
+    row = scatter_row(
+        {"a cloud": torch.zeros(6, 2), "none": torch.zeros(0, 2)},
+        behind=torch.ones(5, 2),
+        limits=(-2, 2, -2, 2),
+        caption="Look here.",
+    )
+    assert row.alt.count("grey points: 5") == 2 and row.alt.count("orange points: 6") == 1
+    assert "Panel 1: a cloud:" in row.alt and row.caption == "Look here."
+    assert row.width > 1.5 * row.height * 2.1 / 3
+    with pytest.raises(ValueError, match="at least one cloud"):
+        scatter_row({}, limits=(-2, 2, -2, 2))
+    with pytest.raises(ValueError, match="shape"):
+        scatter_row({"a line": torch.zeros(3)}, limits=(-2, 2, -2, 2))
+
+
+def test_fewer_colours_make_a_smaller_file_that_looks_the_same():
+    def drawn(**settings):
+        figure, axes = plotting.new_figure(width=4, height=3)
+        for n in range(3):
+            axes.plot(torch.arange(20), torch.arange(20) ** n, "o-")
+        return plotting.picture(figure, alt=ALT, **settings)
+
+    many, few = drawn(), drawn(colours=16)
+    assert len(few.data) < 0.85 * len(many.data) and (few.width, few.height) == (many.width, many.height)
+    a, b = (np.asarray(each.image(), dtype=float) for each in (many, few))
+    assert len(np.unique(b.reshape(-1, 3), axis=0)) <= 16 and np.abs(a - b).mean() < 2

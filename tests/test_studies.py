@@ -54,7 +54,7 @@ def test_a_new_seed_falls_into_the_spread(preset, one_thread):
 def test_faults_of_the_article_that_matter_and_that_do_not():
     runs = study("article_gan")["runs"]
     distances = {name: [run["distance"] for run in rows] for name, rows in runs.items()}
-    for name in ("D not frozen", "Adam: rate 0.0001", "Adam: β₁ = 0.9", "plain ReLU"):
+    for name in ("D not frozen", "Adam: learning rate 0.0001", "Adam: β₁ = 0.9", "plain ReLU"):
         assert mann_whitney_u(distances[name], distances["repaired"]) == 25
     for name in ("two steps on reals", "ReLU at the end of G"):
         assert 2 < mann_whitney_u(distances[name], distances["repaired"]) < 23

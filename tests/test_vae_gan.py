@@ -81,11 +81,11 @@ def test_each_loss_moves_exactly_its_networks(networks, inputs):
     """By a second route: the terms are differentiated one by one, and put together here, by hand."""
     terms = vae_gan_terms(*networks.values(), *inputs)
     weights = {
-        "encoder": {"kl": 0.7, "features": 1 / 0.25},
-        "decoder": {"features": 0.3 / 0.25, "fool_again": 0.5, "fool_sample": 0.5},
-        "discriminator": {"real": 1.0, "again": 0.5, "sample": 0.5},
+        "encoder": {"kl": 1.0, "features": 1.0},
+        "decoder": {"features": 0.3, "fool_recon": 0.5, "fool_sample": 0.5},
+        "discriminator": {"real": 1.0, "reject_recon": 0.5, "reject_sample": 0.5},
     }
-    found = moves(networks, inputs, vae_gan_loss_weights(gamma=0.3, deviation=0.5, beta=0.7))
+    found = moves(networks, inputs, vae_gan_loss_weights(gamma=0.3))
     for name, network in networks.items():
         assert_alike(found[name], total(terms, weights[name], network))
 
@@ -96,9 +96,9 @@ REACH = {
     "pixels": ["encoder", "decoder"],
     "features": ["encoder", "decoder", "discriminator"],
     "real": ["discriminator"],
-    "again": ["encoder", "decoder", "discriminator"],
-    "fool_again": ["encoder", "decoder", "discriminator"],
-    "sample": ["decoder", "discriminator"],
+    "reject_recon": ["encoder", "decoder", "discriminator"],
+    "fool_recon": ["encoder", "decoder", "discriminator"],
+    "reject_sample": ["decoder", "discriminator"],
     "fool_sample": ["decoder", "discriminator"],
 }
 
@@ -132,7 +132,7 @@ def test_a_vae_and_a_gan_are_tables_of_loss_weights(networks, inputs):
     for name in ("encoder", "decoder"):
         pairs = zip(networks[name].parameters(), after[name].parameters(), strict=True)
         assert_alike(found[name], [old.detach() - new.detach() for old, new in pairs])
-    gan = {"decoder": {"fool_sample": 1.0}, "discriminator": {"real": 1.0, "sample": 1.0}}
+    gan = {"decoder": {"fool_sample": 1.0}, "discriminator": {"real": 1.0, "reject_sample": 1.0}}
     found = moves(networks, inputs, gan)
     fake_logits = networks["discriminator"](networks["decoder"](z))
     real_logits = networks["discriminator"](real)
@@ -146,8 +146,10 @@ def test_nothing_is_drawn_from_the_prior_that_no_term_asks_for(networks, inputs)
     optimisers = {name: torch.optim.SGD(each.parameters(), lr=0.0) for name, each in networks.items()}
     state = torch.get_rng_state()
     terms = vae_gan_step(networks, optimisers, inputs[0], {"encoder": {"kl": 1.0}}, eps=inputs[1])
-    assert torch.equal(torch.get_rng_state(), state) and "sample" not in terms
-    assert "sample" in vae_gan_step(networks, optimisers, inputs[0], vae_gan_loss_weights(), eps=inputs[1])
+    assert torch.equal(torch.get_rng_state(), state) and "reject_sample" not in terms
+    assert "reject_sample" in vae_gan_step(
+        networks, optimisers, inputs[0], vae_gan_loss_weights(), eps=inputs[1]
+    )
 
 
 def test_what_was_left_in_a_network_does_not_matter(networks, inputs):
@@ -180,17 +182,17 @@ def test_the_terms_are_what_their_names_say(networks, inputs):
     real, eps, z = inputs
     mu, log_var = encoder(real)
     q, prior = Normal(mu, log_var.exp().sqrt()), Normal(torch.zeros_like(mu), torch.ones_like(mu))
-    again, sample = decoder(mu + log_var.exp().sqrt() * eps), decoder(z)
-    f, f_again = (discriminator.net[:-1](images) for images in (real, again))
-    log_d = {name: discriminator(x) for name, x in (("real", real), ("again", again), ("sample", sample))}
+    recon, sample = decoder(mu + log_var.exp().sqrt() * eps), decoder(z)
+    f, f_recon = (discriminator.net[:-1](images) for images in (real, recon))
+    log_d = {name: discriminator(x) for name, x in (("real", real), ("recon", recon), ("sample", sample))}
     wanted = {
         "kl": kl_divergence(q, prior).sum(1).mean(),
-        "pixels": 784 * mse_loss(real, again) / 2,
-        "features": f.shape[1] * mse_loss(f, f_again) / 2,
+        "pixels": 784 * mse_loss(real, recon) / 2,
+        "features": f.shape[1] * mse_loss(f, f_recon) / 2,
         "real": -logsigmoid(log_d["real"]).mean(),
-        "again": -torch.log(1 - log_d["again"].sigmoid()).mean(),
-        "fool_again": -logsigmoid(log_d["again"]).mean(),
-        "sample": -torch.log(1 - log_d["sample"].sigmoid()).mean(),
+        "reject_recon": -torch.log(1 - log_d["recon"].sigmoid()).mean(),
+        "fool_recon": -logsigmoid(log_d["recon"]).mean(),
+        "reject_sample": -torch.log(1 - log_d["sample"].sigmoid()).mean(),
         "fool_sample": -logsigmoid(log_d["sample"]).mean(),
     }
     found = vae_gan_terms(encoder, decoder, discriminator, real, eps, z)
@@ -302,20 +304,20 @@ def test_the_three_losses_are_the_loss_weights(networks, inputs):
     """(15.6), written out with probabilities instead of logits."""
     encoder, decoder, discriminator = networks.values()
     real, eps, z = inputs
-    gamma, deviation = 0.3, 0.5
+    gamma = 0.3
     mu, log_var = encoder(real)
-    again, sample = decoder(mu + (log_var / 2).exp() * eps), decoder(z)
-    d, d_again, d_sample = (discriminator(images).sigmoid() for images in (real, again, sample))
-    f, f_again = (features_and_logits(discriminator, images)[0] for images in (real, again))
-    likeness = (f - f_again).square().sum(1) / (2 * deviation**2)
+    recon, sample = decoder(mu + (log_var / 2).exp() * eps), decoder(z)
+    d, d_recon, d_sample = (discriminator(images).sigmoid() for images in (real, recon, sample))
+    f, f_recon = (features_and_logits(discriminator, images)[0] for images in (real, recon))
+    likeness = (f - f_recon).square().sum(1) / 2
     kl = 0.5 * (mu.square() + log_var.exp() - 1 - log_var).sum(1)
     wanted = {
         "encoder": (kl + likeness).mean(),
-        "decoder": (gamma * likeness - d_again.log() / 2 - d_sample.log() / 2).mean(),
-        "discriminator": (-d.log() - (1 - d_again).log() / 2 - (1 - d_sample).log() / 2).mean(),
+        "decoder": (gamma * likeness - d_recon.log() / 2 - d_sample.log() / 2).mean(),
+        "discriminator": (-d.log() - (1 - d_recon).log() / 2 - (1 - d_sample).log() / 2).mean(),
     }
     terms = vae_gan_terms(*networks.values(), *inputs)
-    for name, weights in vae_gan_loss_weights(gamma, deviation).items():
+    for name, weights in vae_gan_loss_weights(gamma).items():
         found = sum(weight * terms[term] for term, weight in weights.items())
         torch.testing.assert_close(found, wanted[name], rtol=1e-4, atol=1e-5)
 
@@ -371,18 +373,18 @@ def test_what_is_judged_of_reconstructions(monkeypatch):
     """20 images, five of them decoded as blank paper: root mean square, share of right classes, both sharpnesses."""
     real, labels = (each[:20] for each in load_digits("validation"))
     monkeypatch.setattr("helpers.studies.vae_gan.load_digits", lambda split: (real, labels))
-    again = real.clone()
-    again[:5] = 0.0
+    recon = real.clone()
+    recon[:5] = 0.0
     error = (real[:5].square().sum() / real.numel()).sqrt().item()
     assert (real[:5].mean() / 4).item() != pytest.approx(error, rel=0.1)  # no mean of sizes
     drawn = load_digits("train")[0][:30]
-    figures = judge(drawn, again)
-    assert figures["again_error"] == pytest.approx(error)
-    seen = digit_classifier()(again).argmax(1)
-    assert figures["again_class"] == pytest.approx((seen == labels).sum().item() / 20)
-    assert figures["again_sharpness"] == pytest.approx(sharpness(again, real))
+    figures = judge(drawn, recon)
+    assert figures["recon_error"] == pytest.approx(error)
+    seen = digit_classifier()(recon).argmax(1)
+    assert figures["recon_class"] == pytest.approx((seen == labels).sum().item() / 20)
+    assert figures["recon_sharpness"] == pytest.approx(sharpness(recon, real))
     assert figures["sharpness"] == pytest.approx(sharpness(drawn, real))
-    assert "again_error" not in judge(drawn)
+    assert "recon_error" not in judge(drawn)
 
 
 def test_all_rates_follow_the_schedule():
@@ -403,14 +405,14 @@ def test_the_vae_gan_is_sharper_and_nearer_than_every_vae():
 def test_the_deviation_is_the_best_of_those_tried():
     found = study("vae_gan")
     best = min(found["tries"], key=lambda name: found["tries"][name]["distance"])
-    assert best == f"σ = {found['settings']['pixel_deviation']}"
+    assert best == f"s = {found['settings']['pixel_deviation']}"
 
 
 def test_one_term_ruins_and_the_other_does_not_show():
     runs = study("vae_gan")["runs"]
     right, to_d, to_encoder = (
         [run["distance"] for run in runs[f"loss weights: {name}"]]
-        for name in ("as it should be", "features to D", "game to encoder")
+        for name in ("as it should be", "features to D", "adversarial loss to encoder")
     )
     assert min(to_d) > 2 * max(right)
     assert max(to_encoder) < 1.5 * max(right) and min(to_encoder) > 0.67 * min(right)
@@ -420,7 +422,7 @@ def test_a_new_seed_falls_into_the_spread(one_thread):
     """A seed that the study has not seen, with the loss weights of a short run."""
     runs = study("vae_gan")["runs"]["loss weights: as it should be"]
     run = weighting_run("as it should be", seed=11)
-    for name, slack in (("distance", 40), ("sharpness", 0.25), ("again_class", 0.15)):
+    for name, slack in (("distance", 40), ("sharpness", 0.25), ("recon_class", 0.15)):
         values = [each[name] for each in runs]
         assert min(values) - slack <= run[name] <= max(values) + slack
 

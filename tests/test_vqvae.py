@@ -10,7 +10,8 @@ from torch.distributions import Bernoulli, Categorical, kl_divergence
 from torch.nn.functional import one_hot
 
 from helpers.studies import study
-from helpers.studies.vqvae import CODEBOOKS, SEEDS, codebook_run, cosine, take, vqvae_run
+from helpers.studies import vqvae as vqvae_study
+from helpers.studies.vqvae import CODEBOOKS, SEEDS, codebook_run, cosine, take, vae_samples, vqvae_run
 from helpers.training import for_updates
 from helpers.vae import (
     VQVAE,
@@ -18,15 +19,15 @@ from helpers.vae import (
     Quantiser,
     bernoulli_log_likelihood,
     code_shares,
-    codes_of,
     dead_codes,
     means_of,
     nearest_code,
     perplexity,
     prior_nll,
     prior_step,
-    sample_codes,
+    sample_tokens,
     straight_through,
+    tokens_of,
     update_codebook_ema,
     vqvae_step,
 )
@@ -67,7 +68,7 @@ def test_straight_through_is_the_code_with_the_gradient_of_a_shift(double):
 
 def test_the_three_terms_reach_whom_they_should(double):
     """(14.3): likelihood → encoder and decoder; |sg(h) − e|² → codes alone; c |h − sg(e)|² → encoder alone."""
-    vqvae = VQVAE(size=8, code=3, width=4)
+    vqvae = VQVAE(size=8, dim=3, width=4)
     x = torch.bernoulli(torch.rand(5, 1, 28, 28))
     h = vqvae.encode(x)
     z, _, e = vqvae.quantiser(h)
@@ -97,7 +98,7 @@ def at_the_coins_of_seed_1(vqvae, x):
 
 def test_a_step_descends_the_three_terms_at_new_coins(one_step_down):
     """(14.3), from grey pixels: −log p(x|z) + ¼ |h − sg(e)|² + |sg(h) − e|², means over the images."""
-    vqvae, x = VQVAE(size=8, code=3, width=4), torch.rand(5, 1, 28, 28)
+    vqvae, x = VQVAE(size=8, dim=3, width=4), torch.rand(5, 1, 28, 28)
     h, _, e, reconstruction = at_the_coins_of_seed_1(vqvae, x)
     commitment, codebook = (h - e.detach()).square().sum() / 5, (h.detach() - e).square().sum() / 5
     seen = one_step_down(
@@ -106,13 +107,13 @@ def test_a_step_descends_the_three_terms_at_new_coins(one_step_down):
         lambda optimiser: vqvae_step(vqvae, optimiser, x, ema=False),
     )
     assert torch.isclose(seen["reconstruction"], reconstruction)
-    assert torch.isclose(seen["distance"], commitment) and seen["restarted"] == 0
+    assert torch.isclose(seen["quantisation"], commitment) and seen["restarted"] == 0
 
 
 @pytest.mark.parametrize("restart", [False, True])
 def test_a_step_by_averages_descends_two_terms_and_then_the_codes_follow(one_step_down, restart):
     """No gradient reaches the codes; they, their counts and sums become what `update_codebook_ema` makes of h and k."""
-    vqvae, x = VQVAE(size=8, code=3, width=4), torch.rand(5, 1, 28, 28)
+    vqvae, x = VQVAE(size=8, dim=3, width=4), torch.rand(5, 1, 28, 28)
     vqvae.quantiser.counts.copy_(torch.tensor([0.1] * 4 + [30.0] * 4))  # four codes that were hardly used
     twin = copy.deepcopy(vqvae.quantiser)
     h, k, e, reconstruction = at_the_coins_of_seed_1(vqvae, x)
@@ -220,7 +221,7 @@ def test_the_bound_of_a_discrete_guess(double):
 
 def test_the_rate_is_a_sum_of_surprises_and_294_bits_without_knowledge(double):
     """(14.6)"""
-    prior, k = CodePrior(size=6, hidden=8, places=12, row=4), torch.randint(6, (3, 12))
+    prior, k = CodePrior(size=6, hidden=8, positions=12, row=4), torch.randint(6, (3, 12))
     with torch.no_grad():
         for i in range(3):
             surprise = 0.0
@@ -237,31 +238,31 @@ def test_the_rate_is_a_sum_of_surprises_and_294_bits_without_knowledge(double):
 
 
 def influence(prior, k):
-    """Which code moves which logits when another is put in its place: (places, places), row i for the logits at i."""
-    seen = torch.zeros(prior.places, prior.places, dtype=torch.bool)
+    """Which code moves which logits when another is put in its place: (i, j) for the logits at i, the code at j."""
+    seen = torch.zeros(prior.positions, prior.positions, dtype=torch.bool)
     with torch.no_grad():
         logits = prior(k[None])[0]
-        for place in range(prior.places):
+        for place in range(prior.positions):
             other = k.clone()
             other[place] = (k[place] + 1) % prior.size
             seen[:, place] = (prior(other[None])[0] - logits).abs().amax(1) > 1e-12
     return seen
 
 
-def test_each_place_is_told_the_code_to_its_left_and_the_one_above(double):
-    """All before it through the memory; i − 1 and i − row, no others, where the memory forgets at once."""
-    prior = CodePrior(size=5, hidden=8, places=12, row=4)
+def test_each_position_sees_the_token_before_it_and_the_one_above(double):
+    """All before it through the hidden state; i − 1 and i − row, no others, where that forgets at once."""
+    prior = CodePrior(size=5, hidden=8, positions=12, row=4)
     k = torch.randint(5, (12,))
     places = torch.arange(12)
     back = places[:, None] - places
     assert torch.equal(influence(prior, k), back > 0)
     with torch.no_grad():
-        prior.memory.weight_hh_l0.zero_()
-        prior.memory.bias_ih_l0[8:16] = -1e4  # the gate that would let the old state through
+        prior.gru.weight_hh_l0.zero_()
+        prior.gru.bias_ih_l0[8:16] = -1e4  # the gate that would let the old state through
     assert torch.equal(influence(prior, k), (back == 1) | (back == 4))
-    left, above = prior.told(k[None])[0].sub(prior.place).split(32, dim=1)
+    before, above = prior.shifted(k[None])[0].sub(prior.position).split(32, dim=1)
     none = torch.full((4,), 5)  # before the first code, and above the first row: the word for "no code"
-    assert torch.allclose(left, prior.left(torch.cat([none[:1], k[:-1]])))
+    assert torch.allclose(before, prior.before(torch.cat([none[:1], k[:-1]])))
     assert torch.allclose(above, prior.above(torch.cat([none, k[:-4]])))
     alike = prior(torch.full((1, 12), 2))[
         0, 5:
@@ -271,26 +272,26 @@ def test_each_place_is_told_the_code_to_its_left_and_the_one_above(double):
 
 def test_codes_are_drawn_from_the_prior_itself(double):
     """All 3⁴ grids: their drawn shares against their probabilities, which sum to 1."""
-    prior = CodePrior(size=3, hidden=8, places=4, row=2)
+    prior = CodePrior(size=3, hidden=8, positions=4, row=2)
     with torch.no_grad():
         for part in prior.parameters():
             part.mul_(3)
         grids = torch.cartesian_prod(*[torch.arange(3)] * 4)
         p = (-prior_nll(prior, grids)).exp()
     assert torch.allclose(p.sum(), torch.ones(()))
-    drawn = sample_codes(prior, 40_000, torch.Generator().manual_seed(1))
+    drawn = sample_tokens(prior, 40_000, torch.Generator().manual_seed(1))
     assert drawn.shape == (40_000, 4) and drawn.max() == 2
     place = (drawn * torch.tensor([27, 9, 3, 1])).sum(1)
     shares = place.bincount(minlength=81) / 40_000
     error = (p * (1 - p) / 40_000).sqrt()
     assert ((shares - p).abs() < 4.5 * error).all() and p.max() > 5 / 81
-    again = sample_codes(prior, 40_000, torch.Generator().manual_seed(1))
+    again = sample_tokens(prior, 40_000, torch.Generator().manual_seed(1))
     assert torch.equal(drawn, again)
 
 
 def test_the_grid_is_written_row_by_row(double):
     """A patch of the image moves only the codes at its place; the decoder paints it there."""
-    vqvae = VQVAE(size=8, code=3, width=4)
+    vqvae = VQVAE(size=8, dim=3, width=4)
     x = torch.zeros(1, 1, 28, 28)
     touched = x.clone()
     touched[..., 8:12, 20:24] = 1  # row 2, column 5 of the grid
@@ -307,9 +308,9 @@ def test_the_grid_is_written_row_by_row(double):
 
 def test_codes_and_means_in_parts_are_those_of_the_whole():
     torch.manual_seed(0)
-    vqvae, x = VQVAE(size=8, code=3, width=4), torch.rand(300, 1, 28, 28)
-    k = codes_of(vqvae, x)
-    assert k.shape == (300, 49) and torch.equal(k[280:], codes_of(vqvae, x[280:]))
+    vqvae, x = VQVAE(size=8, dim=3, width=4), torch.rand(300, 1, 28, 28)
+    k = tokens_of(vqvae, x)
+    assert k.shape == (300, 49) and torch.equal(k[280:], tokens_of(vqvae, x[280:]))
     drawn = means_of(vqvae, k)
     assert drawn.shape == x.shape and 0 <= drawn.min() and drawn.max() <= 1
     z = vqvae.quantiser.codes[k[7]]
@@ -318,7 +319,7 @@ def test_codes_and_means_in_parts_are_those_of_the_whole():
 
 def test_a_step_of_the_prior_descends_the_mean_surprise(one_step_down):
     """(14.6), by PyTorch's Categorical, in nats an image."""
-    prior, k = CodePrior(size=6, hidden=8, places=12, row=4), torch.randint(6, (3, 12))
+    prior, k = CodePrior(size=6, hidden=8, positions=12, row=4), torch.randint(6, (3, 12))
     nats = -Categorical(logits=prior(k)).log_prob(k).sum(1).mean()
     seen = one_step_down(prior, nats, lambda optimiser: prior_step(prior, optimiser, k))
     assert torch.isclose(seen["nats"], nats)
@@ -345,6 +346,24 @@ def test_the_study_shows_what_was_asked_for():
     for made in ("gradient", "gradient, codes from data"):
         assert min(run["dead"] for run in runs[made]) > 0.5 * 64
     assert max(run["dead"] for run in runs["averages, restarts"]) <= 0.2 * 64
+
+
+def test_the_saved_samples_look_like_digits():
+    """Sixteen different images, mostly paper, with some ink, no ink in their corners."""
+    saved = vae_samples()
+    assert saved.shape == (16, 1, 28, 28) and saved.dtype == torch.float32
+    assert 0 <= saved.min() < 0.02 and 0.9 < saved.max() <= 1 and 0.05 < saved.mean() < 0.25
+    assert saved[..., :2, :2].max() < 0.1 and torch.pdist(saved.flatten(1)).min() > 1
+
+
+def test_the_picture_is_read_as_it_was_written(monkeypatch, tmp_path):
+    """Without training: sixteen samples of a VAE after one update, but for the 256 levels of a PNG."""
+    monkeypatch.setattr(vqvae_study, "RESULTS", tmp_path)
+    monkeypatch.setattr(vqvae_study, "for_updates", lambda steps: for_updates(1))
+    vqvae_study.draw_picture()
+    vae, _ = vqvae_study.trained_vae(SEEDS[0], for_updates(1))
+    expected = vae.sample(16, torch.Generator().manual_seed(3)).view(16, 1, 28, 28)
+    assert (vae_samples() - expected).abs().max() < 0.01
 
 
 @pytest.mark.parametrize("setting", ["gradient", "averages, restarts"])

@@ -20,7 +20,7 @@ REPAIRS = {
     "freeze D": dict(frozen=True),
     "one step on reals": dict(real_steps=1),
     "tanh, data from −1 to 1": dict(output=nn.Tanh, low=-1.0),
-    "Adam: rate 0.001": dict(rate=1e-3),
+    "Adam: learning rate 0.001": dict(rate=1e-3),
     "Adam: β₁ = 0.5": dict(beta1=0.5),
     "leaky ReLU": dict(slope=0.2),
 }
@@ -30,7 +30,7 @@ FAULTS = {
     "two steps on reals": dict(real_steps=2),
     "ReLU at the end of G": dict(output=nn.ReLU, low=0.0),
     "tanh, data from 0 to 1": dict(low=0.0),
-    "Adam: rate 0.0001": dict(rate=1e-4),
+    "Adam: learning rate 0.0001": dict(rate=1e-4),
     "Adam: β₁ = 0.9": dict(beta1=0.9),
     "plain ReLU": dict(slope=0.0),
 }

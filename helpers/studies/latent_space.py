@@ -14,7 +14,7 @@ from helpers.data import batches, binarised, load_digits
 from helpers.metrics import score_digits
 from helpers.studies import write_study
 from helpers.vae import VAE, bernoulli_log_likelihood, gaussian_kl, vae_step
-from helpers.vae.collapse import active_units, information_and_gap, kl_anneal, kl_per_dimension, kl_warmup
+from helpers.vae.collapse import active_units, falling_beta, information_and_gap, kl_per_dimension, kl_warmup
 from helpers.vae.pixelcnn import PixelVAE, decoder_step, pixel_step
 
 SEEDS, LATENT = (0, 1, 2), 10
@@ -24,8 +24,8 @@ FREE_BITS = 0.1  # nats a dimension
 
 # name → β at the fraction `done` of the updates, and the floor of the KL of a dimension
 WAYS = {
-    "β falls from 8 to 1": (kl_anneal, 0.0),
-    "β falls, early": (partial(kl_anneal, until=0.5), 0.0),
+    "β falls from 8 to 1": (falling_beta, 0.0),
+    "β falls, early": (partial(falling_beta, until=0.5), 0.0),
     "β = 1": (lambda done: 1.0, 0.0),
     "β rises from 0 to 1": (kl_warmup, 0.0),
     "free bits": (lambda done: 1.0, FREE_BITS),
@@ -152,7 +152,7 @@ def main() -> None:
             *(f"{r['elbo']:7.2f} {r['rate']:5.2f} {r['active']:2d}" for r in runs[way]),
             flush=True,
         )
-    runs["dense decoder, β falls"] = [judged_dense(dense_vae(kl_anneal, seed)) for seed in SEEDS]
+    runs["dense decoder, β falls"] = [judged_dense(dense_vae(falling_beta, seed)) for seed in SEEDS]
     settings = {"seeds": SEEDS, "latent": LATENT, "curve": {"updates": CURVE_UPDATES, "batch": CURVE_BATCH}}
     settings["collapse"] = {
         "decoder updates": DECODER_UPDATES,

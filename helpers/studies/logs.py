@@ -96,12 +96,15 @@ def gradient_norm(network: nn.Module) -> float:
     return math.sqrt(sum(p.grad.square().sum().item() for p in network.parameters()))
 
 
-def keep_log(recipe: Recipe, seed: int) -> tuple[dict[str, list[float]], PointGenerator, PointDiscriminator]:
-    """Play one game and return its log and both networks.
+def keep_log(
+    recipe: Recipe, seed: int, rounds: int = ROUNDS, watch: Callable[[int, nn.Module], None] | None = None
+) -> tuple[dict[str, list[float]], PointGenerator, PointDiscriminator]:
+    """Play one game of `rounds` iterations and return its log and both networks.
 
-    The log has RECORDS entries in each curve: the losses (nats), the mean D of real and fake points and the length of
-    the gradient that reached G, as means since the record before; and of POINTS fakes at that moment the modes
-    covered, the share of good points, the mean (`x`, `y`) and the largest coordinate in size.
+    The log has RECORDS entries in each curve, fewer after fewer rounds: the losses (nats), the mean D of real and fake
+    points and the length of the gradient that reached G, as means since the record before; and of POINTS fakes at that
+    moment the modes covered, the share of good points, the mean (`x`, `y`) and the largest coordinate in size. After
+    each iteration t = 1, 2, … `watch(t, generator)` may look at G, if it takes none of PyTorch's own random numbers.
     """
     torch.manual_seed(seed)
     data = ring()
@@ -123,8 +126,8 @@ def keep_log(recipe: Recipe, seed: int) -> tuple[dict[str, list[float]], PointGe
     for _ in range(recipe.lead):
         d_step()
     log, window = {}, []
-    for t in range(1, ROUNDS + 1):
-        factor = linear_decay(t / ROUNDS) if recipe.lr_decay else 1.0
+    for t in range(1, rounds + 1):
+        factor = linear_decay(t / rounds) if recipe.lr_decay else 1.0
         g_optimiser.param_groups[0]["lr"] = recipe.g_rate * factor
         d_optimiser.param_groups[0]["lr"] = recipe.d_rate * factor
         for _ in range(recipe.d_steps):
@@ -141,6 +144,8 @@ def keep_log(recipe: Recipe, seed: int) -> tuple[dict[str, list[float]], PointGe
             for name, value in record.items():
                 log.setdefault(name, []).append(value if isinstance(value, int) else float(f"{value:.3g}"))
             window.clear()
+        if watch:
+            watch(t, generator)
     return log, generator, discriminator
 
 

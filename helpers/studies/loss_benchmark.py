@@ -216,7 +216,7 @@ def standings(found: dict) -> Picture:
 
     Filled circles had equal compute, open diamonds as many iterations as the cheapest game. Dashed: two data samples.
     """
-    figure, panels = new_figure(columns=2, width=8.6, height=3.7, sharey=True)
+    figure, panels = new_figure(columns=2, width=7, height=4.4, sharey=True)
     names = list(found["tries"])
     for axes, key, label in zip(
         panels,
@@ -241,6 +241,9 @@ def standings(found: dict) -> Picture:
         of_data = statistics.mean(run[key] for run in found["runs"]["data against data"])
         data = axes.axvline(of_data, color="black", linestyle="--", linewidth=1)
         axes.set(xlabel=label, yticks=range(len(names)), yticklabels=names)
+        axes.locator_params(axis="x", nbins=4)
+        axes.grid(axis="y", color="0.9", linewidth=0.8)
+        axes.set_axisbelow(True)
     panels[0].invert_yaxis()
     series = {"equal compute": equal, "6,000 iterations": open_, "two samples of the data": data}
     figure.legend(series.values(), series, loc="outside upper center", ncols=3, frameon=False)

@@ -1,9 +1,11 @@
 """VAE, GAN and VAE-GAN with one and the same decoder, three seeds each: `python -m helpers.studies.vae_gan`.
 
-Eight minutes on one core. σ of the VAE's pixels is chosen first, by the distance to the validation images.
+Eight minutes on one core. The standard deviation s of the VAE's pixels is chosen first, by the distance to the
+validation images. With `picture` behind the name of the module: only vae_gan.png, ten samples of each, in two minutes.
 """
 
 import copy
+import sys
 import time
 
 import torch
@@ -12,7 +14,8 @@ from torch import Tensor, nn
 from helpers.data import batches, load_digits
 from helpers.gan import Discriminator, Generator, draw, from_tanh, gan_step, lr_factor, to_tanh
 from helpers.metrics import digit_classifier, score_digits, sharpness
-from helpers.studies import write_study
+from helpers.plotting import image_grid
+from helpers.studies import RESULTS, study, write_study
 from helpers.vae import VAE, vae_step
 from helpers.vae_gan import Encoder, gaussian_vae_step, vae_gan_loss_weights, vae_gan_step
 
@@ -20,7 +23,7 @@ SEEDS, LATENT, WIDTH, BATCH = (0, 1, 2), 20, 40, 32
 STEPS = {"VAE": 5000, "VAE, Bernoulli": 4000, "GAN": 1800, "VAE-GAN": 950}
 RATES = {"encoder": 2e-3, "decoder": 2e-3, "discriminator": 1e-2}
 DEVIATIONS, TRY_STEPS = (0.3, 0.5, 0.7, 1.0), 1500
-GAMMA, FEATURE_DEVIATION = 0.1, 1.0
+GAMMA = 0.1
 WEIGHTING_STEPS = 250
 
 
@@ -52,7 +55,7 @@ def start(seed: int, batch: int = BATCH):
 
 
 def train_vae(seed: int, deviation: float, steps: int) -> dict[str, nn.Module]:
-    """The VAE with p(x|z) = N(decoder(z), σ²I), σ = `deviation`: one optimiser for one objective."""
+    """The VAE with p(x|z) = N(decoder(z), s²I), s = `deviation`: one optimiser for one objective."""
     source, networks = start(seed), players()
     both = nn.ModuleList([networks["encoder"], networks["decoder"]])
     optimisers = adams({"encoder": both}, betas=(0.9, 0.999))
@@ -99,7 +102,7 @@ def train_bernoulli(seed: int, steps: int) -> VAE:
 
 
 @torch.no_grad()
-def judge(drawn: Tensor, again: Tensor | None = None) -> dict[str, float]:
+def judge(drawn: Tensor, recon: Tensor | None = None) -> dict[str, float]:
     """What 2,000 drawings, and the reconstructions of the validation images, are worth; images in [0, 1].
 
     distance, classes, nearest and sharpness of the drawings; of the reconstructions the sharpness, the root of the
@@ -109,10 +112,10 @@ def judge(drawn: Tensor, again: Tensor | None = None) -> dict[str, float]:
     score = score_digits(drawn, "validation")
     figures = {"distance": score.distance, "classes": score.classes, "nearest": score.nearest}
     figures |= {"sharpness": sharpness(drawn, real)}
-    if again is not None:
-        figures |= {"again_sharpness": sharpness(again, real)}
-        figures |= {"again_error": (again - real).square().mean().sqrt().item()}
-        figures |= {"again_class": (digit_classifier()(again).argmax(1) == labels).float().mean().item()}
+    if recon is not None:
+        figures |= {"recon_sharpness": sharpness(recon, real)}
+        figures |= {"recon_error": (recon - real).square().mean().sqrt().item()}
+        figures |= {"recon_class": (digit_classifier()(recon).argmax(1) == labels).float().mean().item()}
     return figures
 
 
@@ -126,46 +129,57 @@ def reconstructed(encoder: nn.Module, decoder: nn.Module, images: Tensor) -> Ten
 def judged(networks: dict[str, nn.Module], has_encoder: bool = True) -> dict[str, float]:
     """`judge` on the drawings of a model of `players`, and on its reconstructions if it has an encoder."""
     real = load_digits("validation")[0]
-    again = reconstructed(networks["encoder"], networks["decoder"], real) if has_encoder else None
-    return judge(draw(networks["decoder"], 2000, seed=1), again)
+    recon = reconstructed(networks["encoder"], networks["decoder"], real) if has_encoder else None
+    return judge(draw(networks["decoder"], 2000, seed=1), recon)
 
 
 def rounded(figures: dict[str, float]) -> dict[str, float]:
     return {name: round(value, 3) for name, value in figures.items()}
 
 
+def trained(setting: str, seed: int, deviation: float, steps: int) -> VAE | dict[str, nn.Module]:
+    """What "VAE", "VAE, Bernoulli", "GAN" or "VAE-GAN" has become after `steps` updates."""
+    if setting == "VAE, Bernoulli":
+        return train_bernoulli(seed, steps)
+    if setting == "VAE":
+        return train_vae(seed, deviation, steps)
+    if setting == "GAN":
+        return train_gan(seed, steps)
+    return train_vae_gan(seed, vae_gan_loss_weights(GAMMA), steps)
+
+
+def sampled(model: VAE | dict[str, nn.Module], n: int = 2000) -> Tensor:
+    """Samples of a model of `trained`, (n, 1, 28, 28) in [0, 1]."""
+    if isinstance(model, VAE):
+        return model.sample(n, torch.Generator().manual_seed(1))
+    return draw(model["decoder"], n, seed=1)
+
+
 def vae_gan_run(
     setting: str, seed: int, deviation: float = 0.5, steps: int | None = None
 ) -> dict[str, float]:
     """One run of "VAE", "VAE, Bernoulli", "GAN" or "VAE-GAN" on the 4,000 digits, with its CPU-seconds of training."""
-    steps, begin = steps or STEPS[setting], time.process_time()
-    if setting == "VAE, Bernoulli":
-        vae = train_bernoulli(seed, steps)
-    elif setting == "VAE":
-        networks = train_vae(seed, deviation, steps)
-    elif setting == "GAN":
-        networks = train_gan(seed, steps)
-    else:
-        networks = train_vae_gan(seed, vae_gan_loss_weights(GAMMA, FEATURE_DEVIATION), steps)
+    begin = time.process_time()
+    model = trained(setting, seed, deviation, steps or STEPS[setting])
     seconds = time.process_time() - begin
     if setting == "VAE, Bernoulli":
         with torch.no_grad():
-            again = vae.decode(vae.encode(load_digits("validation")[0])[0]).sigmoid().view(-1, 1, 28, 28)
-        figures = judge(vae.sample(2000, torch.Generator().manual_seed(1)), again)
+            recon = model.decode(model.encode(load_digits("validation")[0])[0]).sigmoid().view(-1, 1, 28, 28)
+        figures = judge(sampled(model), recon)
     else:
-        figures = judged(networks, has_encoder=setting != "GAN")
+        figures = judged(model, has_encoder=setting != "GAN")
     return rounded({"seconds": seconds} | figures)
 
 
 def weightings() -> dict[str, dict[str, dict[str, float]]]:
     """The VAE-GAN's table of loss weights, and two with one term too many."""
-    right = vae_gan_loss_weights(GAMMA, FEATURE_DEVIATION)
+    right = vae_gan_loss_weights(GAMMA)
     to_d = right["discriminator"] | {"features": 1.0}
-    to_encoder = right["encoder"] | {"fool_again": 0.5}
+    to_encoder = right["encoder"] | {"fool_recon": 0.5}
     return {
         "as it should be": right,
         "features to D": right | {"discriminator": to_d},
-        "game to encoder": right | {"encoder": to_encoder},
+        "adversarial loss to encoder": right | {"encoder": to_encoder},
     }
 
 
@@ -174,8 +188,17 @@ def weighting_run(setting: str, seed: int, steps: int = WEIGHTING_STEPS) -> dict
     return rounded(judged(train_vae_gan(seed, weightings()[setting], steps)))
 
 
+def draw_picture(deviation: float, columns: int = 10) -> None:
+    """vae_gan.png, which section 6 of the notebook shows: the first samples of each model, of the first seed."""
+    rows = [sampled(trained(name, SEEDS[0], deviation, steps))[:columns] for name, steps in STEPS.items()]
+    picture = image_grid(torch.cat(rows), columns=columns, row_titles=list(STEPS))
+    (RESULTS / "vae_gan.png").write_bytes(picture.data)
+
+
 def main() -> None:
     torch.set_num_threads(1)
+    if sys.argv[1:] == ["picture"]:
+        return draw_picture(study("vae_gan")["settings"]["pixel_deviation"])
     tries = {}
     for deviation in DEVIATIONS:
         tries[deviation] = rounded(judged(train_vae(SEEDS[0], deviation, TRY_STEPS)))
@@ -183,13 +206,14 @@ def main() -> None:
     runs = {setting: [vae_gan_run(setting, seed, deviation) for seed in SEEDS] for setting in STEPS}
     runs |= {f"loss weights: {name}": [weighting_run(name, seed) for seed in SEEDS] for name in weightings()}
     write_results(tries, deviation, runs)
+    draw_picture(deviation)
 
 
 def write_results(tries: dict, deviation: float, runs: dict) -> None:
     settings = {"seeds": SEEDS, "latent": LATENT, "width": WIDTH, "batch": BATCH, "rates": RATES}
     settings |= {"steps": STEPS, "weighting_steps": WEIGHTING_STEPS, "try_steps": TRY_STEPS}
-    settings |= {"pixel_deviation": deviation, "feature_deviation": FEATURE_DEVIATION, "gamma": GAMMA}
-    write_study("vae_gan", settings, runs, tries={f"σ = {each}": row for each, row in tries.items()})
+    settings |= {"pixel_deviation": deviation, "gamma": GAMMA}
+    write_study("vae_gan", settings, runs, tries={f"s = {each}": row for each, row in tries.items()})
     for name, rows in runs.items():
         print(name, *rows, sep="\n  ")
 

@@ -1,24 +1,27 @@
 """VAE and VQ-VAE with a prior after equal CPU time, and what keeps a codebook alive: `python -m helpers.studies.vqvae`.
 
 Five minutes on one core: 30 CPU-seconds a run for two models, 250 updates a run for four codebooks, three seeds each.
+With `picture` behind the name of the module: only vqvae.png, sixteen samples of the first VAE, in half a minute.
 """
 
 import math
+import sys
 from collections.abc import Callable
 
 import torch
+from matplotlib.image import imread, imsave
+from torch import Tensor
 
 from helpers.data import batches, binarised, load_digits
 from helpers.metrics import DigitScore, score_digits
-from helpers.studies import write_study
-from helpers.training import Budget, for_cpu_seconds
+from helpers.studies import RESULTS, study, write_study
+from helpers.training import Budget, for_cpu_seconds, for_updates
 from helpers.vae import (
     VAE,
     VQVAE,
     CodePrior,
     bernoulli_log_likelihood,
     code_shares,
-    codes_of,
     dead_codes,
     elbo,
     means_of,
@@ -26,7 +29,8 @@ from helpers.vae import (
     perplexity,
     prior_nll,
     prior_step,
-    sample_codes,
+    sample_tokens,
+    tokens_of,
     vae_step,
     vqvae_step,
 )
@@ -65,15 +69,34 @@ def judged(score: DigitScore, **more: float) -> dict[str, float]:
     return {name: round(value, 3) for name, value in figures.items()}
 
 
-def vae_run(seed: int) -> dict[str, float]:
-    """The VAE of notebook 12 after `SECONDS` of CPU time: its decoder's means, judged on validation, and its ELBO."""
+def trained_vae(seed: int, budget: Budget) -> tuple[VAE, int]:
+    """The VAE of notebook 12 when `budget` is spent, and its number of updates."""
     torch.manual_seed(seed)
     images = load_digits("train")[0]
     source = batches(images, VAE_BATCH, torch.Generator().manual_seed(seed))
     vae = VAE().start_from(images)
     optimiser = torch.optim.AdamW(vae.parameters(), VAE_RATE, weight_decay=VAE_DECAY, fused=True)
-    budget = for_cpu_seconds(SECONDS)
-    steps = take(budget, optimiser, VAE_RATE, lambda: vae_step(vae, optimiser, next(source)))
+    return vae, take(budget, optimiser, VAE_RATE, lambda: vae_step(vae, optimiser, next(source)))
+
+
+def draw_picture() -> None:
+    """vqvae.png, which section 6 of the notebook shows: two rows of eight samples of the first seed's VAE."""
+    vae, _ = trained_vae(SEEDS[0], for_updates(study("vqvae")["runs"]["VAE"][0]["steps"]))
+    rows = (
+        vae.sample(16, torch.Generator().manual_seed(3)).view(2, 8, 28, 28).transpose(1, 2).reshape(56, 224)
+    )
+    imsave(RESULTS / "vqvae.png", rows.numpy(), cmap="gray", vmin=0, vmax=1)
+
+
+def vae_samples() -> Tensor:
+    """The sixteen samples of vqvae.png, (16, 1, 28, 28) with values in [0, 1]."""
+    rows = torch.from_numpy(imread(RESULTS / "vqvae.png")[..., 0].copy())
+    return rows.view(2, 28, 8, 28).transpose(1, 2).reshape(16, 1, 28, 28)
+
+
+def vae_run(seed: int) -> dict[str, float]:
+    """The VAE of notebook 12 after `SECONDS` of CPU time: its decoder's means, judged on validation, and its ELBO."""
+    vae, steps = trained_vae(seed, for_cpu_seconds(SECONDS))
     with torch.no_grad():
         bound = elbo(vae, binarised(load_digits("validation")[0])).mean().item()
     score = score_digits(vae.sample(2000, torch.Generator().manual_seed(3)), "validation")
@@ -95,16 +118,16 @@ def vqvae_run(seed: int, budget: Budget = VQ_BUDGET, prior_budget: Budget = PRIO
     optimiser = torch.optim.AdamW(prior.parameters(), PRIOR_RATE, weight_decay=0.01, fused=True)
 
     def step():
-        prior_step(prior, optimiser, codes_of(vqvae, torch.bernoulli(next(source))))
+        prior_step(prior, optimiser, tokens_of(vqvae, torch.bernoulli(next(source))))
 
     prior_steps = take(prior_budget, optimiser, PRIOR_RATE, step)
-    used = codes_of(vqvae, torch.bernoulli(images))
+    used = tokens_of(vqvae, torch.bernoulli(images))
     x = binarised(load_digits("validation")[0])
     with torch.no_grad():
-        k = codes_of(vqvae, x)
+        k = tokens_of(vqvae, x)
         nats = prior_nll(prior, k).mean().item()
         likelihood = bernoulli_log_likelihood(x.flatten(1), vqvae.decode(vqvae.quantiser.codes[k.flatten()]))
-    drawn = means_of(vqvae, sample_codes(prior, 2000, torch.Generator().manual_seed(3)))
+    drawn = means_of(vqvae, sample_tokens(prior, 2000, torch.Generator().manual_seed(3)))
     return judged(
         score_digits(drawn, "validation"),
         steps=steps,
@@ -130,7 +153,7 @@ def codebook_run(setting: str, seed: int, steps: int = CODEBOOK_STEPS) -> dict[s
     optimiser = torch.optim.AdamW(vqvae.parameters(), VQ_RATE, weight_decay=0.01, fused=True)
     for _ in range(steps):
         vqvae_step(vqvae, optimiser, next(source), **ways)
-    used = codes_of(vqvae, torch.bernoulli(images))
+    used = tokens_of(vqvae, torch.bernoulli(images))
     x = binarised(load_digits("validation")[0])
     with torch.no_grad():
         z = vqvae.quantiser.codes[nearest_code(vqvae.encode(x), vqvae.quantiser.codes)]
@@ -142,6 +165,8 @@ def codebook_run(setting: str, seed: int, steps: int = CODEBOOK_STEPS) -> dict[s
 
 def main() -> None:
     torch.set_num_threads(1)
+    if sys.argv[1:] == ["picture"]:
+        return draw_picture()
     runs = {"VAE": [vae_run(seed) for seed in SEEDS], "VQ-VAE": [vqvae_run(seed) for seed in SEEDS]}
     runs |= {setting: [codebook_run(setting, seed) for seed in SEEDS] for setting in CODEBOOKS}
     settings = {
@@ -154,6 +179,7 @@ def main() -> None:
     settings |= {"rates": {"VAE": VAE_RATE, "VQ-VAE": VQ_RATE, "prior": PRIOR_RATE}}
     settings |= {"updates_of_the_codebooks": CODEBOOK_STEPS}
     write_study("vqvae", settings, runs)
+    draw_picture()
     for name, rows in runs.items():
         print(name, *rows, sep="\n  ")
 

@@ -1,12 +1,12 @@
 """VAE: bounds, networks and steps."""
 
 from helpers.vae.bounds import bernoulli_log_likelihood, elbo, gaussian_kl, importance_weighted_bound
-from helpers.vae.code_prior import CodePrior, prior_nll, prior_step, sample_codes
+from helpers.vae.code_prior import CodePrior, prior_nll, prior_step, sample_tokens
 from helpers.vae.collapse import (
     active_units,
+    falling_beta,
     free_bits,
     information_and_gap,
-    kl_anneal,
     kl_per_dimension,
     kl_warmup,
 )
@@ -34,7 +34,7 @@ from helpers.vae.quantiser import (
     update_codebook_ema,
 )
 from helpers.vae.steps import vae_step
-from helpers.vae.vqvae import VQVAE, codes_of, means_of, vqvae_step
+from helpers.vae.vqvae import VQVAE, means_of, tokens_of, vqvae_step
 
 __all__ = [
     "VAE",
@@ -48,12 +48,12 @@ __all__ = [
     "best_coefficient",
     "bound_gradients",
     "code_shares",
-    "codes_of",
     "conditional_vae_step",
     "dead_codes",
     "decoder_step",
     "dreg_gradients",
     "elbo",
+    "falling_beta",
     "free_bits",
     "gaussian_kl",
     "gradient_check",
@@ -62,7 +62,6 @@ __all__ = [
     "importance_weighted_bound",
     "information_and_gap",
     "iwae_bound",
-    "kl_anneal",
     "kl_per_dimension",
     "kl_warmup",
     "leave_one_out",
@@ -75,12 +74,13 @@ __all__ = [
     "pixel_step",
     "prior_nll",
     "prior_step",
-    "sample_codes",
+    "sample_tokens",
     "save",
     "score_gradient",
     "signal_to_noise",
     "slerp",
     "straight_through",
+    "tokens_of",
     "update_codebook_ema",
     "vae_step",
     "vqvae_step",

@@ -43,7 +43,7 @@ def kl_warmup(done: float, until: float = 2 / 3) -> float:
     return min(1.0, done / until)
 
 
-def kl_anneal(done: float, top: float = 8.0, until: float = 0.9) -> float:
+def falling_beta(done: float, top: float = 8.0, until: float = 0.9) -> float:
     """The wrong way round: β from `top` in a straight line down to 1 at `until`, then 1."""
     return max(1.0, top + (1 - top) * done / until)
 

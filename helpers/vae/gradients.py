@@ -35,9 +35,9 @@ def pathwise_gradient(mu: Tensor, log_var: Tensor, f, eps: Tensor) -> Tensor:
     return torch.cat(torch.autograd.grad(f(z).sum(), (mus, log_vars)), 1)
 
 
-def leave_one_out(rewards: Tensor) -> Tensor:
-    """For each of K draws the mean reward of the K − 1 others, (K,) to (K,). Source: Kool et al. (2019)."""
-    return (rewards.sum() - rewards) / (len(rewards) - 1)
+def leave_one_out(values: Tensor) -> Tensor:
+    """For each of K samples the mean value of the K − 1 others, (K,) to (K,). Source: Kool et al. (2019)."""
+    return (values.sum() - values) / (len(values) - 1)
 
 
 def best_coefficient(estimate: Tensor, control: Tensor) -> Tensor:

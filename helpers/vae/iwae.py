@@ -18,14 +18,14 @@ def log_weights(model, x: Tensor, mu: Tensor, log_var: Tensor, eps: Tensor) -> T
     return model.log_likelihood(x, z) + model.log_prior(z) - Normal(mu, std).log_prob(z).sum(-1)
 
 
-def iwae_bound(log_w: Tensor, k: int) -> Tensor:
-    """The mean over groups of `k` draws of log (1/k) Σ w, (K, B) to (B,), in nats: L_k, estimated from K draws.
+def iwae_bound(log_w: Tensor, size: int) -> Tensor:
+    """The mean of log (1/size) Σ w over groups of `size` draws, log weights (n, B) to (B,), in nats.
 
-    With k = 1 it is the ELBO's estimate, with k = K the tightest. From the same draws it cannot fall as k grows to a
-    multiple of k. Raises RuntimeError where k does not divide K. Source: Burda, Grosse, Salakhutdinov (2016),
-    theorem 1.
+    With size 1 it is the ELBO's estimate, with size n the tightest. From the same draws it cannot fall as the size
+    grows to a multiple of itself. Raises RuntimeError where the size does not divide n. Source: Burda, Grosse,
+    Salakhutdinov (2016), theorem 1.
     """
-    groups = log_w.unflatten(0, (k, -1))  # (k, K/k, B)
+    groups = log_w.unflatten(0, (size, -1))  # (size, n/size, B)
     return log_mean_exp(groups).mean(dim=0)
 
 

@@ -27,6 +27,7 @@ class DivergenceBench:
     def __init__(self, mean: float = 1.5, std: float = 0.6):
         self.log_p = self._log_normal(-1.0, 1.0)
         self.levels = torch.full_like(self.KNOTS, 0.5)
+        self.revealed = False  # D* is drawn only once it was asked for: finding it is the exercise
         self._left = (torch.searchsorted(self.KNOTS, self.X, right=True) - 1).clamp(0, len(self.KNOTS) - 2)
         gap = self.KNOTS[1] - self.KNOTS[0]
         self._share = ((self.X - self.KNOTS[self._left]) / gap).clamp(0, 1)
@@ -69,13 +70,15 @@ class DivergenceBench:
         self.levels = logits.detach().sigmoid().clamp(LEAST, 1 - LEAST)
 
     def jump(self) -> None:
-        """Put the knots on D*."""
+        """Put the knots on D*, and draw it from now on."""
+        self.revealed = True
         best = optimal_discriminator(self.log_p, self.log_q)
         self.levels = best[torch.searchsorted(self.X, self.KNOTS)].clamp(LEAST, 1 - LEAST)
 
     def picture(self, alt: str | None = None) -> Picture:
         self._lines["q"].set_ydata(self.log_q.exp())
-        self._lines["D*"].set_ydata(optimal_discriminator(self.log_p, self.log_q))
+        best = optimal_discriminator(self.log_p, self.log_q)
+        self._lines["D*"].set_ydata(best if self.revealed else torch.full_like(best, math.nan))
         self._lines["D"].set_ydata(self.discriminator())
         self._lines["knots"].set_ydata(self.levels)
         height = self.value()
@@ -150,7 +153,7 @@ def divergence_bench(*, alt: str | None = None, name: str | None = None) -> Live
         return look()
 
     def climbing() -> Iterator[tuple[Picture, str]]:
-        bench.levels = torch.full_like(bench.KNOTS, 0.5)
+        bench.levels, bench.revealed = torch.full_like(bench.KNOTS, 0.5), False
         yield place_knots()
         while True:
             bench.climb()

@@ -56,7 +56,7 @@ class ElboBench:
         here = torch.tensor([self.theta], dtype=torch.float64)
         mean, cov = self._model(self.theta).posterior(self._x())
         self._posterior.set_ydata(Normal(mean.item(), math.sqrt(cov.item())).log_prob(self.Z).exp())
-        self._guess.set_ydata(Normal(self.mean, self.std).log_prob(self.Z).exp())
+        self._approximate.set_ydata(Normal(self.mean, self.std).log_prob(self.Z).exp())
         self._bound.set_ydata(self.bound_curve())
         ends = [self.evidence(here).item(), self.bound(here).item()]
         self._gap.set_data([self.theta, self.theta], ends)
@@ -95,7 +95,9 @@ class ElboBench:
         (self._posterior,) = codes.plot(
             z, flat, color=COLOUR_OF["truth"], linestyle="-", label="posterior $p(z|x)$"
         )
-        (self._guess,) = codes.plot(z, flat, color=COLOUR_OF["model"], linestyle="--", label="$q(z)$, yours")
+        (self._approximate,) = codes.plot(
+            z, flat, color=COLOUR_OF["model"], linestyle="--", label="$q(z)$, yours"
+        )
         codes.set(xlabel="$z$", ylabel="density", ylim=(0, 2.1))
         curve.plot(
             theta,
@@ -107,9 +109,9 @@ class ElboBench:
         (self._bound,) = curve.plot(theta, 0 * theta, color=COLOUR_OF["model"], linestyle="--", label="ELBO")
         (self._gap,) = curve.plot([0, 0], [0, 0], "o-", color="black", markersize=5, label="gap")
         curve.set(xlabel=r"$\theta$", ylabel="nats", ylim=(-6.5, -1.2))
-        codes.legend(loc="upper left", fontsize=8)
-        curve.legend(loc="lower center", fontsize=8)
-        return Stage(figure, [self._posterior, self._guess, self._bound, self._gap])
+        for panel in (codes, curve):  # above the panel, where no curve can pass
+            panel.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, columnspacing=1.2)
+        return Stage(figure, [self._posterior, self._approximate, self._bound, self._gap])
 
 
 def elbo_bench(*, alt: str | None = None, name: str | None = None) -> LiveFrame:

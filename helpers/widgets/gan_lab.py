@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 
+import contourpy
 import matplotlib
 import numpy as np
 import torch
@@ -51,6 +52,7 @@ class GanLab:
         self, data: str = "ring of 8", loss: str = "non-saturating", preset: str = "recommended", seed=0
     ):
         self.data, self.losses, self.preset = DATA[data](), LOSSES[loss], PRESETS[preset]
+        self._lowest = -0.1 if loss == "non-saturating" else -1.5  # the other two losses of G go below 0
         self.noise = torch.Generator().manual_seed(seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -115,13 +117,14 @@ class GanLab:
         """Note the Jensen–Shannon estimate of this round."""
         self.curves["JS"].append((self.rounds, js_from_samples(self.real(SAMPLES), self.fakes())))
 
-    def picture(self, alt: str | None = None) -> Picture:
+    def picture(self, alt: str | None = None, colours: int = 256) -> Picture:
         with torch.no_grad():
             heat = self.discriminator(self._plane).sigmoid().view(48, 48)
             fake = self.generator(self._shown_z)
         where = fake.numpy()
         self.estimate()
         self._heat.set_data(heat.numpy())
+        self._border.set_data(*half_line(heat))
         self._fake.set_data(*where.T)
         push = self.pushes(fake[:60])
         length = push.norm(dim=1, keepdim=True)
@@ -133,7 +136,7 @@ class GanLab:
         for name, line in self._lines.items():
             recent = [(at - self.rounds, value) for at, value in self.curves[name] if at > self.rounds - KEEP]
             line.set_data(*np.array(recent or [(0, np.nan)]).T)
-        return self._stage.picture(alt)
+        return self._stage.picture(alt, colours)
 
     def sentence(self) -> str:
         modes, good = mode_coverage(self.fakes(), self.data)
@@ -148,6 +151,13 @@ class GanLab:
         blank = np.full((48, 48), 0.5)
         self._heat = plane.imshow(
             blank, cmap=GREENS, vmin=0, vmax=1.4, extent=extent, interpolation="bilinear"
+        )
+        scale = figure.colorbar(self._heat, ax=plane, ticks=[0, 0.5, 1], shrink=0.85, pad=0.02)
+        scale.ax.set_ylim(0, 1)  # the darkest greens would hide the points
+        scale.ax.set_yticklabels(["0", "½", "1"])
+        scale.ax.set_title("D(x)", fontsize=8, loc="center")
+        (self._border,) = plane.plot(
+            [], [], "-", color=COLOUR_OF["discriminator"], linewidth=1.2, label="D(x) = ½"
         )
         (points,) = plane.plot(
             *self._shown_real.T.numpy(), "o", color=COLOUR_OF["data"], markersize=2, alpha=0.5, label="data"
@@ -166,14 +176,24 @@ class GanLab:
         curves.axhline(self.null, color="black", linestyle=":", linewidth=1.2, label="its baseline")
         curves.set(
             xlim=(-KEEP, 0),
-            ylim=(-0.5, 3),
+            ylim=(self._lowest, 3),
             ylabel="nats",
             xlabel="iterations ago",
             xticks=[-300, -200, -100, 0],
         )
         curves.set_xticklabels(["300", "200", "100", "now"])
-        figure.legend(loc="outside upper left", ncols=6, fontsize=8, columnspacing=1.2)
-        return Stage(figure, [self._heat, points, self._fake, self._arrows, *self._lines.values()])
+        figure.legend(loc="outside upper left", ncols=7, fontsize=8, columnspacing=1.0, handlelength=2)
+        return Stage(
+            figure, [self._heat, self._border, points, self._fake, self._arrows, *self._lines.values()]
+        )
+
+
+def half_line(heat: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Where D is one half on the plane of `heat` (48, 48), its first row on top: x₁ and x₂, NaN between two pieces."""
+    side = np.linspace(-REACH, REACH, len(heat))
+    pieces = contourpy.contour_generator(side, side[::-1], heat.numpy()).lines(0.5)
+    gap = np.full((1, 2), np.nan)
+    return tuple(np.concatenate([part for piece in pieces for part in (piece, gap)] or [gap]).T)
 
 
 def gan_lab(
@@ -235,7 +255,7 @@ def gan_lab(
         still.round()
         if t % 8 == 0:  # for the curve
             still.estimate()
-    static = still.picture(alt)
+    static = still.picture(alt, colours=64)  # it is kept in the notebook: a smaller file
     alt = static.alt
     controls = [HBox([*choices.values()]), HBox([*rates.values()]), HBox([*buttons.values()])]
     frame = LiveFrame(anew, alt, name=name or "gan_lab", static=static, controls=controls, fps=15)

@@ -78,13 +78,13 @@ class PairBench:
             for name, role, line in (("p", "truth", "-"), ("q", "model", "--"))
         }
         plane.set(xlabel="$x$", ylabel="density", xlim=(-6, 6), ylim=(0, 1.4))
-        kinds = {"KL(p‖q)": "-.", "KL(q‖p)": (0, (5, 1, 1, 1, 1, 1)), "JS(p, q)": "-"}
+        kinds = {"KL(p‖q)": "--", "KL(q‖p)": ":", "JS(p, q)": "-"}
         self._curves, self._dots = {}, {}
         for name, line in kinds.items():
             colour = COLOUR_OF[name]
             (self._curves[name],) = scale.plot(means, 0 * means, color=colour, linestyle=line, label=name)
             (self._dots[name],) = scale.plot([0], [0], "o", color=colour, markersize=7, clip_on=False)
-        scale.axhline(log(2), color="black", linestyle=":", linewidth=1, label="log 2")
+        scale.axhline(log(2), color="0.5", linestyle="-", linewidth=0.8, label="log 2")
         scale.set(xlabel="mean of $q$", ylabel="nats", xlim=(-REACH, REACH), ylim=(0, TOP))
         figure.legend(loc="outside upper left", ncols=6)
         return Stage(figure, [*self._densities.values(), *self._curves.values(), *self._dots.values()])

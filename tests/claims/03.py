@@ -72,8 +72,28 @@ def against_the_best_discriminator_g_descends_js_and_against_a_poor_one_not():
     assert torch.cosine_similarity(poor, of_js, dim=0) < 0.999
 
 
+def the_curve_of_a_fixed_discriminator_lies_below_and_touches_where_it_is_the_best():
+    ceilings = 2 * js(log_p, log_moved, x) - math.log(4)
+    below = ceilings - value(fixed, log_p, log_moved, x)
+    assert below.min() > -1e-9 and abs(moved[below.argmin()] - 1.5) < 1e-9
+    poor = value(fixed / 10, log_p, log_moved, x)
+    assert (ceilings - poor)[abs(moved - 1.5) < 0.5].min() > 0.2
+    assert (poor[1:] - poor[:-1]).abs().max() < (ceilings[1:] - ceilings[:-1]).abs().max()
+
+
+def the_logit_agrees_only_where_both_have_samples():
+    of_net, true = net(x[:, None]).squeeze(1).detach(), optimal_logit(log_p, log_q)
+    assert (of_net - true)[(x > -1) & (x < 3)].abs().max() < 2
+    left = (x > -5) & (x < -3)
+    assert true[left].min() > 20 and 12 < of_net[left].min() and of_net[left].max() < 16
+    assert of_net[left].sigmoid().min() > 0.9999
+
+
 def at_a_confident_discriminator_the_saturating_loss_is_flat_and_the_other_is_not():
-    assert abs(derivatives["saturating"][0]) < 1e-4 and derivatives["non_saturating"][0] < -0.999
+    flat, steep = (slope[0].item() for slope in slopes.values())
+    assert a[0] == -10 and abs(flat + 0.00005) < 5e-6 and abs(steep + 0.99995) < 5e-6
+    for slope, formula in zip(slopes.values(), (-a.sigmoid(), a.sigmoid() - 1), strict=True):
+        assert torch.allclose(slope, formula.detach())
 
 
 def simultaneous_steps_spiral_outwards_and_alternating_ones_circle():

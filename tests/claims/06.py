@@ -5,7 +5,22 @@ def a_convolution_halves_and_its_transpose_doubles():
     assert len(down) == (28 + 2 - 4) // 2 + 1 == 14 and len(up) == (14 - 1) * 2 - 2 + 4 == 28
 
 
-def only_the_kernel_of_four_treats_all_pixels_alike():
+def the_sum_read_from_the_picture_is_that_of_the_formula():
+    x, w = torch.tensor([2.0, 3, 5, 7]), torch.tensor([11.0, 13, 17])
+    y = conv_transpose2d(x.view(1, 1, 1, 4), w.view(1, 1, 1, 3), stride=(1, 2)).flatten()
+    assert len(y) == 9 and y[2] == x[0] * w[2] + x[1] * w[0]
+
+
+def for_an_odd_kernel_the_size_is_one_short_of_double():
+    for k in (3, 5):
+        assert conv_transpose2d(
+            torch.ones(1, 1, 9, 9), torch.ones(1, 1, k, k), stride=2, padding=k // 2
+        ).shape[-1] == (2 * 9 - 1)
+        with torch.no_grad():
+            assert enlarge(f"kernel {k}", 1, 1)(torch.ones(1, 1, 9, 9)).shape[-1] == 2 * 9
+
+
+def only_the_kernel_of_four_gives_all_pixels_the_same_count():
     found = {name: count.unique().int().tolist() for name, count in counts.items()}
     assert found == {"kernel 3": [1, 2, 4], "kernel 4": [4], "kernel 5": [4, 6, 9]}
 
@@ -21,14 +36,14 @@ def the_spectrum_has_its_peaks_where_the_prose_says():
     for kind, line in ((kind, spectrum / spectrum[0]) for kind, spectrum in spectra.items()):
         peaks = set(line[1:].topk(2).indices.add(1).tolist())
         if kind in ("kernel 3", "kernel 5"):
-            assert peaks == {5, 10}, kind  # ¼ and ½ of 20 pixels
-            assert line[10] > line[5]
-    share = (spectra["kernel 3"][10] / spectra["kernel 3"][0]).item()
+            assert peaks == {4, 8}, kind  # ¼ and ½ of 16 pixels
+            assert line[8] > line[4]
+    share = (spectra["kernel 3"][8] / spectra["kernel 3"][0]).item()
     assert abs(share - (2**0.5 - 1) / (2**0.5 + 1)) < 0.05 and abs((2**0.5 - 1) / (2**0.5 + 1) - 0.17) < 0.005
 
 
 def a_resize_leaves_a_uniform_grey_uniform():
-    assert board["kernel 4"] > 0.01 and board["resize"] < 1e-4
+    assert from_grey["kernel 4"] > 0.01 and from_grey["resize"] < 1e-4
 
 
 def in_training_mode_an_image_depends_on_its_batch():
@@ -42,6 +57,18 @@ def in_training_mode_an_image_depends_on_its_batch():
     assert change[True] > 1e-3 > 1e-5 > change[False]
 
 
+def the_shapes_of_the_generator_are_those_of_the_picture():
+    assert shapes[0] == "1960" and shapes[1] == "40 × 7 × 7" and shapes[-1] == "1 × 28 × 28"
+    assert (
+        shapes[4] == "20 × 14 × 14" and [type(layer).__name__ for layer in layers].count("BatchNorm2d") == 2
+    )
+
+
+def a_pixel_shuffle_after_a_kernel_of_three_gives_nine_terms_everywhere():
+    maps = conv2d(torch.ones(1, 1, 14, 14), torch.ones(4, 1, 3, 3), padding=1)
+    assert inside(nn.functional.pixel_shuffle(maps, 2)).unique().tolist() == [9.0]
+
+
 def together_both_losses_are_near_0():
     assert max(means["together"].values()) < 0.15 and min(means["separately"].values()) > 0.3
 
@@ -50,6 +77,17 @@ def together_the_same_fakes_are_fake_in_one_batch_and_real_in_the_other():
     mixed, alone = verdicts.columns
     assert verdicts.loc["together", mixed] < -5 and verdicts.loc["together", alone] > 1
     assert abs(verdicts.loc["separately", mixed] - verdicts.loc["separately", alone]) < 2
+
+
+def in_eval_mode_both_columns_would_be_equal():
+    for g, d in pairs.values():
+        still, real, fake = copy.deepcopy(d).eval(), to_tanh(unseen[:32]), to_tanh(draw(g, 32, seed=2))
+        with torch.no_grad():
+            assert torch.allclose(still(torch.cat([real, fake]))[32:], still(fake), atol=1e-3)
+
+
+def the_schedule_starts_at_a_twentieth_and_rises_in_half_a_percent():
+    assert lr_factor(0) == 0.05 and lr_factor(0.005) == lr_factor(0.399) == 1 and 0.4 * 800 == 320 > 300
 
 
 def together_the_samples_are_far_worse():
@@ -64,8 +102,9 @@ def the_generator_draws_what_it_is_asked():
     assert 0.95 < right_real.mean() < 1
 
 
-def it_has_not_collapsed_onto_a_few_images():
-    assert 0.7 < variety.min() and variety.max() < 1.3
+def it_is_read_as_asked_nearly_as_often_as_real_digits_are_read_right():
+    assert right_real.mean() - 0.08 < right.mean() < right_real.mean() + 0.02
+    assert fid < 40
 
 
 def images_of_one_noise_vector_have_something_in_common():
@@ -108,13 +147,13 @@ def augmentation_closes_the_gap_and_improves_every_seed():
     assert none["gap"].min() > 5 and both["gap"].max() < 1 and real["gap"].max() < 1
     assert (both["distance"] < none["distance"]).all()
     assert (none["nearest"] < 1).all() and none["nearest"].min() > 0.8 and (both["nearest"] > 1).all()
-    assert (none["unseen"] - none["fake"]).abs().median() < 1
 
 
-def a_leak_shows_in_the_centre_and_hardly_in_the_fid():
-    _, both, real = few_runs.values()
+def a_leak_shows_in_the_centre_and_not_measurably_in_the_fid():
+    none, both, real = few_runs.values()
     assert real["centre_spread"].min() > both["centre_spread"].max()
-    assert real["distance"].min() < both["distance"].max()
+    assert better < 23
+    assert abs(none["centre_spread"].median() - 0.94) < 0.005 and abs((0.94**2 + 2) ** 0.5 - 1.70) < 0.005
     assert abs((0.29**2 + 2) ** 0.5 - 1.44) < 0.005 and (real["centre_spread"] - 1.44).abs().max() < 0.1
     assert abs(study("dcgan")["settings"]["centre_spread_of_real_images"] - 0.29) < 0.005
 
@@ -127,6 +166,11 @@ def the_average_helps_with_a_constant_learning_rate():
     ):
         rows = ema["constant learning rate", when]
         assert (rows[better] < rows[worse]).all()
+    assert (
+        list(table["average 0.98 < G"])[:2] == ["5 of 5"] * 2
+        and table["average 0.995 < G"].iloc[0] == "0 of 5"
+    )
+    assert ema["with decay", "early"].equals(ema["constant learning rate", "early"])
     late = ema["with decay", "end"].median()
     assert abs(late["newest"] - late["average 0.98"]) < 2
 

@@ -56,6 +56,18 @@ def most_samples_of_the_prior_fall_where_no_code_of_charitable_lies():
     assert covered("charitable") < 0.5 and covered("ELBO") > 0.9
 
 
+def without_the_kl_sigma_shrinks_and_with_it_a_hole_is_left_in_the_middle():
+    sigma = table["mean σ of q(z|x)"]
+    assert sigma["charitable"] < 0.1 < 2 * sigma["charitable"] + 0.1 and sigma["ELBO"] > 0.15
+    middle = noise.norm(dim=1) < 0.4
+    assert (samples["ELBO"][middle].norm(dim=1) < 1.5).double().mean() > 0.5
+    assert (codes["ELBO"].norm(dim=1) < 0.4).double().mean() < middle.double().mean() / 2
+
+
+def the_two_kl_of_joints_are_within_two_standard_errors():
+    assert abs(kl_of_joints - by_elbo) < 2 * standard_error
+
+
 def with_the_kl_the_codes_fill_the_prior():
     assert (codes["ELBO"].mean(0).abs() < 0.25).all() and ((codes["ELBO"].std(0) - 1).abs() < 0.3).all()
     assert codes["charitable"].std(0).max() > 2

@@ -14,13 +14,30 @@ def a_sample_has_no_gradient():
 
 def both_means_agree_with_the_exact_derivative_in_one_dimension():
     assert abs((2 - 0.5) / 0.8**2 - 2.344) < 0.001
-    off = (in_one_dimension["mean"] - (2 - 0.5) / 0.8**2).abs()
-    assert (off < 4.5 * in_one_dimension["standard error"]).all()
+    for each in contributions.values():
+        assert abs(each.mean() - (2 - 0.5) / 0.8**2) < 4.5 * each.std() / len(each) ** 0.5
 
 
-def the_score_function_scatters_several_times_its_mean():
-    deviation = in_one_dimension["standard deviation of one sample"]
+def the_score_function_scatters_far_more_and_the_baseline_takes_almost_a_half_away():
+    deviation = {name: each.std().item() for name, each in contributions.items()}
     assert deviation["score function"] > 2 * 2.344 and deviation["score function"] > 4 * deviation["pathwise"]
+    assert 0.5 < deviation["score function with the baseline"] / deviation["score function"] < 0.6
+    assert abs(f_1d(0.5 + 0.6 * torch.randn(200_000, 1)).mean() + 2.735) < 0.02
+
+
+def the_largest_contributions_come_from_the_far_left():
+    largest = contributions["score function"].topk(1000).indices
+    assert (eps_1d[largest, 0] < -1.5).all()
+
+
+def the_table_of_two_samples():
+    z = torch.tensor([1.1, -0.1])
+    f, score_there, slope = f_1d(z[:, None]), (z - 0.5) / 0.6**2, (2 - z) / 0.8**2
+    columns = [f, score_there, f * score_there, (f + 2.735) * score_there, slope]
+    shown = [[-1.33, -4.14], [1.67, -1.67], [-2.21, 6.90], [2.34, 2.34], [1.41, 3.28]]
+    assert torch.allclose(torch.stack(columns), torch.tensor(shown), atol=0.0051)
+    means = torch.stack(columns).mean(1)
+    assert torch.allclose(means, torch.tensor([-2.735, 0, 2.34, 2.34, 2.34]), atol=0.0051)
 
 
 def both_agree_with_the_exact_gradient_of_the_elbo():
@@ -31,47 +48,76 @@ def the_variances_differ_by_a_factor():
     assert (by_score.var(0) / by_path.var(0) > 5).all()
 
 
+def no_component_ends_three_standard_errors_away():
+    assert _within(by_score, exact, 3) and _within(by_path, exact, 3)
+
+
+def _late(name):
+    return sum(runs[name]["below"][-500:]) / 500
+
+
 def the_pathwise_gradient_comes_within_hundredths_of_a_nat():
-    assert late["pathwise, 1 sample"] < 0.1
+    assert _late("pathwise, 1") < 0.1
 
 
 def the_score_function_is_many_times_further_away():
-    assert late["score, 1 sample"] > 5 * late["pathwise, 1 sample"]
+    assert _late("score function, 1") > 5 * _late("pathwise, 1")
 
 
-def ten_samples_and_a_baseline_bring_it_level():
-    assert late["score, 10 samples, baseline"] < 3 * late["pathwise, 1 sample"]
+def ten_samples_help_and_with_a_baseline_they_bring_it_level():
+    assert (
+        _late("score function, 1")
+        > 3 * _late("score function, 10")
+        > 6 * _late("score function, 10, baseline")
+    )
+    assert _late("score function, 10, baseline") < 3 * _late("pathwise, 1")
+
+
+def adam_makes_the_useful_part_of_a_step_smaller_where_the_gradient_is_noisy():
+    def part(g):  # of a step: the mean gradient over the root mean square
+        return (g.mean(0).abs() / g.square().mean(0).sqrt())[:2]
+
+    assert (part(by_score) < 0.5 * part(by_path)).all()
 
 
 # Detached gradients
 
 
+def loss_c_misses_the_gradient_of_the_entropy():
+    by_autograd, by_differences = checks["loss_c"]
+    assert torch.allclose(by_autograd - by_differences, torch.tensor([0.0, 0.0, 0.5, 0.5]), atol=1e-4)
+
+
 def all_five_losses_have_the_right_value():
     for samples in values.values():
-        assert _within(samples, value)
+        assert _within(samples, at_start)
 
 
 def each_mistake_has_its_symptom():
     end = {name: history["below"][-1] for name, history in broken.items()}
-    assert end["right"] < 0.2
-    assert min(end["with_sample"], end["with_normal"], end["all_by_sample"]) > 30
-    for name in ("with_sample", "with_normal"):
+    assert end["loss_b"] < 0.2
+    assert min(end["loss_a"], end["loss_d"], end["loss_e"]) > 30
+    for name in ("loss_a", "loss_e"):
         assert abs(broken[name]["mu"][-1]) < 0.05 and abs(broken[name]["sigma"][-1] - 1) < 0.05
+    assert torch.allclose(*(torch.tensor(list(broken[name]["below"])) for name in ("loss_a", "loss_e")))
 
 
-def log_q_detached_is_close_first_and_ends_about_a_nat_below_with_a_small_sigma():
-    below = broken["log_q_detached"]["below"]
+def loss_c_is_close_first_and_then_its_sigma_shrinks_without_end():
+    below = broken["loss_c"]["below"]
     assert min(below) < 0.5 and 0.5 < below[-1] < 3 and below[-1] > 2 * min(below)
-    assert broken["log_q_detached"]["sigma"][-1] < 0.75 * broken["right"]["sigma"][-1]
+    assert broken["loss_c"]["sigma"][-1] < 0.75 * broken["loss_b"]["sigma"][-1]
+    longer = fit(loss_c, steps=2500)
+    assert longer["below"][-1] > 1.3 * below[-1]
+    assert longer["sigma"][-1] < 0.8 * broken["loss_c"]["sigma"][-1]
 
 
 def torch_normal_looks_as_if_it_had_a_gradient():
     assert torch.normal(mu, (log_var / 2).exp()).requires_grad
 
 
-def only_right_agrees_with_finite_differences():
+def only_loss_b_agrees_with_finite_differences():
     for name, (claimed, done) in checks.items():
-        assert torch.allclose(claimed, done, rtol=1e-4) == (name == "right")
+        assert torch.allclose(claimed, done, rtol=1e-4) == (name == "loss_b")
 
 
 def a_surrogate_loss_fails_the_check():
@@ -115,12 +161,12 @@ def all_five_estimators_have_the_same_mean():
         assert _within(g - kl_gradient, exact)
 
 
-def the_best_coefficient_lowers_the_variance_as_the_correlation_says():
+def the_best_baseline_lowers_the_variance_as_the_correlation_says():
     best, one = table.loc["best ÷ score function"], table.loc["1 − ρ²"]
     assert ((best - one).abs() < 0.05 * one).all() and (best < 1).all()
     others = table.loc["… baseline: mean of the others"]
-    assert (others < 1.3 * table.loc["… best coefficient"]).all()
-    assert (table.loc["pathwise"] < table.loc["… best coefficient"]).all()
+    assert (others < 1.3 * table.loc["… best baseline"]).all()
+    assert (table.loc["pathwise"] < table.loc["… best baseline"]).all()
 
 
 def the_mean_of_the_batch_shrinks_the_gradient():
@@ -153,7 +199,7 @@ def at_the_posterior_that_gradient_has_no_variance():
 
 
 def the_largest_wins_as_often_as_the_softmax_says():
-    assert ((frequency - q).abs() < 4.5 * (q * (1 - q) / K).sqrt()).all()
+    assert ((frequency - q).abs() < 3 * (q * (1 - q) / K).sqrt()).all()
 
 
 def ours_is_the_gumbel_softmax_of_pytorch():
@@ -170,3 +216,21 @@ def a_relaxation_trades_bias_for_variance():
     assert soft[0, 0] < 0.3 * soft[3, 0] and soft[0, 4] > 3 * soft[3, 4]
     assert soft[2, 4] > by_choice[4] > soft[3, 4]
     assert soft[4, 2] < 0.6 and soft[4, 3] > 0.9  # at τ = 2: too short, in nearly the right direction
+
+
+def straight_through_follows_the_derivative_at_the_end_of_the_way_only():
+    """At a small τ the soft mean is right: along each way the slopes add up to the difference. The hard one is not."""
+    assert soft[0, 0] < 0.05 < hard[0, 0]
+    t = torch.linspace(0, 1, 2001)
+    corners = torch.eye(4)
+    for i in range(4):
+        for j in range(4):
+            way = (1 - t)[:, None] * corners[i] + t[:, None] * corners[j]
+            way.requires_grad_()
+            slope = torch.autograd.grad(log_bernoulli(way).sum(), way)[0] @ (corners[j] - corners[i])
+            assert torch.allclose(torch.trapezoid(slope, t), f[j] - f[i], atol=1e-4)
+
+
+def float32_would_hide_what_the_check_looks_for():
+    """Rounding of a loss of 39, divided by 2h."""
+    assert torch.finfo(torch.float32).eps * at_start / 2 / 2e-4 > 0.01

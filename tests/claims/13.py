@@ -4,12 +4,31 @@ import math
 from itertools import pairwise
 
 
-def the_line_passes_through_shorter_codes_and_greyer_images():
-    grey, clear = between["half-grey pixels"], between["clearly a digit"]
-    assert grey["arc"] < grey["straight line"] < grey["pixels"]
-    assert clear["straight line"] < clear["arc"] < clear["ends"]
-    lengths = between["mean |z|"]
-    assert lengths["straight line"] < lengths["arc"] - 0.5 and abs(math.sqrt(10) - 3.2) < 0.05
+def more_middles_of_the_arc_can_be_read_and_they_lie_as_far_out_as_the_ends():
+    assert clear["pixels"] < clear["straight line"] < clear["arc"] < min(clear["one end"], clear["other end"])
+    lengths = {name: z.norm(dim=1).mean().item() for name, z in (middles | {"ends": ends}).items()}
+    assert abs(lengths["straight line"] - 2.6) < 0.1 and abs(math.sqrt(10) - 3.2) < 0.05
+    assert abs(lengths["arc"] - 3.7) < 0.1 and abs(lengths["ends"] - 3.7) < 0.1
+
+
+def line_and_arc_differ_most_in_the_middle():
+    apart = (line - arc).abs().sum((1, 2, 3))
+    assert 2 <= apart.argmax() <= 6
+
+
+def a_whole_nat_buys_less_than_the_value_of_the_first():
+    assert abs(2 - 2 * math.exp(-2) - 1.73) < 0.005
+    assert abs(0.5 * math.log(2) - 0.35) < 0.005  # at β = 2 for λ = 4
+
+
+def the_codes_spread_wider_than_the_prior():
+    total = units["variance of μ"].sum()
+    assert abs(total - 13.8) < 0.1
+    assert abs(math.sqrt(13.8) - 3.7) < 0.05 and abs(math.sqrt(13.8 / 2) - 2.6) < 0.05
+
+
+def of_250_middles_the_classifier_is_sure():
+    assert abs(clear["straight line"] - 0.43) < 0.02 and abs(clear["arc"] - 0.54) < 0.02
 
 
 def all_ten_units_are_active_at_almost_two_nats_each():
@@ -38,6 +57,7 @@ def the_nats_bought_lie_between_the_betas():
 def the_elbo_is_largest_at_one_and_the_samples_are_best_at_two():
     assert curve["elbo"].idxmax() == 1 and curve["distance"].idxmin() == 2
     assert curve_runs[2]["distance"].max() < curve_runs[1]["distance"].min()
+    assert round(curve.loc[2, "distance"]) == 261 and round(curve.loc[1, "distance"]) == 271
 
 
 def the_first_nat_of_the_dense_decoder_lies_between_10_and_64():
@@ -46,15 +66,12 @@ def the_first_nat_of_the_dense_decoder_lies_between_10_and_64():
 
 def beta_64_collapses_and_beta_10_does_not():
     assert trials[10]["active"] >= 1 and trials[10]["rate"] > 2
-    assert trials[64]["active"] == 0 and trials[64]["rate"] < 0.1
+    assert trials[64]["active"] == 0 and trials[64]["rate"] < 0.05  # "the rate is 0"
 
 
 def above_the_first_nat_all_reconstructions_are_the_mean_image():
-    apart = {
-        name: (row - row.mean(0)).square().sum((1, 2, 3)).mean().item()
-        for name, row in zip(row_titles, rows, strict=True)
-    }
-    assert apart["β = 64"] < 0.02 * apart["β = 10"] < apart["β = 1"]
+    _, one, ten_, sixty_four = [(row - row.mean(0)).square().sum((1, 2, 3)).mean().item() for row in rows]
+    assert sixty_four < 0.02 * ten_ < one
     assert (rows[-1].mean(0) - images.mean(0)).abs().mean() < 0.03
 
 
@@ -71,11 +88,19 @@ def falling_beta_collapses_and_rising_beta_does_not():
 
 
 def the_collapse_can_be_seen():
-    """The mean samples of ten codes are alike after a collapse, and the means of all codes lie in one place."""
+    """With the same random numbers the collapsed decoder draws nearly one image for all codes, the other one not."""
+    falls, rises = [each.flatten(1).unique(dim=0, return_counts=True)[1] for each in singles]
+    assert falls.max() >= 6 and rises.max() <= 3
     apart = [(each - each.mean(0)).square().sum((1, 2, 3)).mean().item() for each in averages]
-    assert apart[1] > 2 * apart[0]
+    assert apart[1] > 10 * apart[0]
     scatter = {name: model.encode(validation)[0].detach().var(0).max() for name, model in both.items()}
     assert scatter["β falls"] < 0.03 < 0.1 < scatter["β rises"]
+
+
+def a_bar_on_top_for_the_2():
+    """Its mean sample has the darkest pixels in the upper rows."""
+    upper = averages[1][:, 0, 2:10].flatten(1).topk(12).values.mean(1)
+    assert upper.argmax() == 2
 
 
 def both_cures_hold_for_every_seed():
@@ -84,6 +109,23 @@ def both_cures_hold_for_every_seed():
     for cured in (rises, free):
         gain = cured["elbo"] - falls["elbo"]
         assert gain.min() > 0.3 and gain.max() < 1
+    assert (rises["elbo"] > free["elbo"]).all()  # "the warm-up ends highest"
+    plain = cures["β = 1"]
+    assert min(rises["rate"].min(), free["rate"].min()) > plain["rate"].max()
+    assert min(rises["elbo"].mean(), free["elbo"].mean()) > plain["elbo"].mean()
+    assert free["rate"].min() > 1.2  # more than the free nat
+
+
+def with_beta_one_throughout_the_empty_code_is_left_slowly():
+    """It ends with less than half of the rate of the warm-up, here and in the study."""
+    plain = report.loc["β = 1 throughout"]
+    assert abs(plain["rate"] - 0.73) < 0.01 and plain["active"] == 10
+    assert plain["rate"] < 0.5 * report.loc["β rises", "rate"]
+    assert plain["rate"] < 0.5 * cures["β rises"]["rate"].mean()
+
+
+def the_wrong_code_costs_more_than_the_rate():
+    assert report.loc["β rises", "cost of shuffling"] > 1.5 * report.loc["β rises", "rate"]
 
 
 def the_first_nat_of_the_strong_decoder_is_worth_far_less():
@@ -92,10 +134,22 @@ def the_first_nat_of_the_strong_decoder_is_worth_far_less():
 
 def the_average_nat_does_not_decide():
     """Without a code the best decoder draws the mean image; the average is below 10, and there is no collapse at 10."""
-    mean_image = images.mean(0).flatten().clamp(0.001, 0.999).logit().expand(len(validation), -1)
-    without = -bernoulli_log_likelihood(validation.flatten(1), mean_image).mean().item()
-    average_nat = (without - curve.loc[1, "distortion"]) / curve.loc[1, "rate"]
-    assert 5 < average_nat < 7 and trials[10]["active"] >= 1
+    assert 5.5 < average_nat < 6.5 and trials[10]["active"] >= 1
+
+
+def for_one_pixel_the_first_nat_is_worth_one_nat():
+    """The gain without Taylor's formula, by a sum over z, at the best e(x) and ε."""
+    strength, pi = 0.02, torch.tensor(0.3, dtype=torch.float64)
+    step = strength / (pi * (1 - pi)).sqrt()
+    z, gain = torch.linspace(-8, 8, 4001, dtype=torch.float64), 0.0
+    for x, share in ((1.0, pi), (0.0, 1 - pi)):
+        mean = strength * (x - pi) / (pi * (1 - pi)).sqrt()
+        weights = torch.softmax(-0.5 * (z - mean).square(), 0)
+        logit = pi.logit() + step * z
+        log_p = x * logit - torch.nn.functional.softplus(logit)
+        before = x * pi.logit() - torch.nn.functional.softplus(pi.logit())
+        gain += share * (weights * (log_p - before)).sum()
+    assert abs(gain / (0.5 * strength**2) - 1) < 0.01
 
 
 def a_direction_dies_where_its_eigenvalue_is_not_above_beta():
@@ -128,12 +182,12 @@ def the_information_is_almost_log_n_for_beta_up_to_one():
     assert curve.loc[4, "information"] < 7.2
 
 
-def beta_one_all_the_way_is_half_of_a_collapse():
+def an_early_fall_is_left_slowly_too():
     plain, early = schedules["β = 1"], schedules["β falls, early"]
-    assert plain["active"].min() == 10 and abs(plain["rate"].mean() - 0.7) < 0.1
+    assert plain["active"].min() == 10 and early["active"].min() >= 6
+    assert early["rate"].max() < 0.3 < plain["rate"].min()
     assert (plain["elbo"] < schedules["β rises"]["elbo"]).all()
-    assert early["active"].min() >= 5 and early["rate"].max() < 0.3
 
 
 def asked_for_a_digit_the_conditional_vae_mostly_draws_it():
-    assert min(from_prior, from_unseen) > 0.7
+    assert min(from_prior, from_unseen) > 0.7 and abs(from_prior - from_unseen) < 0.03  # "within chance"

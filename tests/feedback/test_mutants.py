@@ -24,7 +24,7 @@ LAST_IS_FIRST = [  # the first dimension after the batch is the last
     "score = torch.cat([eps / sigma, (eps ** 2 - 1) / 2], dim=-1)",
     "return torch.cat([slope, slope * sigma * eps / 2], dim=-1).detach()",
     "k = torch.cdist(h, codes).argmin(dim=-1)",
-    "likeness = (features - again_features).square().sum(dim=-1).mean() / 2",
+    "likeness = (features - recon_features).square().sum(dim=-1).mean() / 2",
     "g_loss = softplus(-discriminator(generator(z[-1]))).mean()",  # of two
 ]
 SAME_TYPE = [  # PyTorch converts by itself, or a number is a number in any wrapping
