@@ -81,6 +81,18 @@ def the_curve_of_a_fixed_discriminator_lies_below_and_touches_where_it_is_the_be
     assert (poor[1:] - poor[:-1]).abs().max() < (ceilings[1:] - ceilings[:-1]).abs().max()
 
 
+def beyond_3_the_bound_falls_while_js_grows():
+    right = moved > 3.2
+    lowered, grown = value(fixed, log_p, log_moved, x)[right], js(log_p, log_moved, x)[right]
+    assert (lowered.diff() < 0).all() and (grown.diff() > 0).all()
+
+
+def the_smallest_gan_plays_the_bilinear_game_near_0():
+    at, knob = torch.tensor([0.05, -0.08, 0.1]), torch.tensor([0.1, 0.07, -0.06])
+    v = logsigmoid(torch.zeros(3)) + logsigmoid(2 * at * knob)  # real points at 0; 1 - D of the fakes
+    assert torch.allclose(v, -math.log(4) + at * knob, atol=1e-4)
+
+
 def the_logit_agrees_only_where_both_have_samples():
     of_net, true = net(x[:, None]).squeeze(1).detach(), optimal_logit(log_p, log_q)
     assert (of_net - true)[(x > -1) & (x < 3)].abs().max() < 2
