@@ -130,6 +130,25 @@ def test_beta_is_the_variance_of_the_decoder():
     assert (left - right).std() < 1e-10
 
 
+def test_after_r_nats_a_variance_of_lambda_e_to_minus_2r_remains():
+    """(13.5), on one direction: rate, squared error and slope of the linear VAE that is best at each price."""
+    torch.manual_seed(0)
+    x = torch.randn(400, 1, dtype=torch.float64)
+    x = 2 * (x - x.mean()) / x.std(correction=0)  # λ = 4, and s = 1
+    for beta in (0.25, 0.5, 1.0, 2.0, 3.0):
+        model = fit_ppca(x, 1, std=beta**0.5)
+        mu, log_var = best_diagonal(model, x)
+        width = log_var.exp() @ model.weight.square().T
+        error = ((x - model.bias - mu @ model.weight.T).square() + width).mean()
+        rate = gaussian_kl(mu, log_var).mean().requires_grad_()
+        distortion = 4 * torch.exp(-2 * rate) / 2
+        assert torch.isclose(error / 2, distortion)
+        (slope,) = torch.autograd.grad(distortion, rate)
+        assert torch.isclose(slope, -4 * torch.exp(-2 * rate)) and torch.isclose(
+            slope, torch.tensor(-beta).double()
+        )
+
+
 def test_a_direction_below_the_noise_is_dead():
     """(13.6), against the maximum of the likelihood with noise βs², and the rate of its posterior."""
     torch.manual_seed(0)
