@@ -375,8 +375,8 @@ def image_map(
     if len(images) != len(places):
         raise ValueError(f"There are {len(images)} images and {len(places)} places: give one for each image.")
     framed = np.zeros(len(images), bool) if framed is None else _as_array(framed).astype(bool)
-    steps = np.diff(np.unique(places[:, 0].round(6)))
-    half = 0.48 * (steps.min() if len(steps) else 1.0)
+    across = np.unique(places[:, 0].round(6))
+    half = 0.48 * (np.diff(across).min() if len(across) > 1 else 1.0)
     figure, axes = new_figure(width=size, height=size)
     for image, (x, y), frame in zip(images, places, framed, strict=True):
         extent = (x - half, x + half, y - half, y + half)
@@ -390,7 +390,7 @@ def image_map(
         limits = [edge for axis in places.T for edge in (axis.min() - half, axis.max() + half)]
     axes.set(aspect="equal", xlim=limits[:2], ylim=limits[2:], xlabel=xlabel, ylabel=ylabel, title=title)
     if alt is None:
-        alt = f"{described_images(images, len(np.unique(places[:, 0].round(6))), title)} {framed.sum()} are framed."
+        alt = f"{described_images(images, len(across), title)} {framed.sum()} are framed."
     return picture(figure, alt, caption=caption)
 
 
