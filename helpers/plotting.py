@@ -213,6 +213,15 @@ def running_mean(values, window: int) -> np.ndarray:
     return (sums[last] - sums[first]) / (last - first)
 
 
+def _legend_above(figure: Figure, columns: int) -> None:
+    """A legend above the axes, in as many columns as the figure is wide enough for, `columns` at most."""
+    for number in range(columns, 0, -1):
+        legend = figure.legend(loc="outside upper left", ncols=number)
+        if number == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
+
+
 def history_plot(
     history: Mapping[str, Sequence[float]],
     names: Sequence[str],
@@ -249,7 +258,7 @@ def history_plot(
         label = (labels or {}).get(name, name)
         axes.plot(updates, running_mean(values, smooth), color=colour, linestyle=line, label=label)
     axes.set(xlabel=xlabel, ylabel=ylabel, xlim=xlim, ylim=ylim)
-    figure.legend(loc="outside upper left", ncols=4)
+    _legend_above(figure, columns=4)
     return picture(figure, alt, caption=caption)
 
 
@@ -284,7 +293,7 @@ def line_plot(
     for (name, place), marker in zip((dots or {}).items(), cycle("osD^v"), strict=False):
         axes.plot(*place, marker, color="black", markersize=6, label=name)
     axes.set(xlabel=xlabel, ylabel=ylabel, **axes_settings)
-    figure.legend(loc="outside upper left", ncols=4)
+    _legend_above(figure, columns=4)
     return picture(figure, alt, caption=caption)
 
 
@@ -449,7 +458,7 @@ def path_plot(
         axes.plot(*points.T, color=colour, linestyle=line, label=name)
         axes.plot(*points[-1], "o", color=colour, markersize=6)
     axes.set(aspect="equal", xlim=limits[:2], ylim=limits[2:], xlabel=xlabel, ylabel=ylabel)
-    figure.legend(loc="outside upper left", ncols=2)
+    _legend_above(figure, columns=2)
     return picture(figure, alt, caption=caption)
 
 
@@ -484,7 +493,7 @@ def bar_plot(
     if line is not None:
         axes.axhline(line, color=COLOUR_OF["reference"], linestyle="--", label=line_label)
     if line is not None or "" not in parts:
-        figure.legend(loc="outside upper left", ncols=3)
+        _legend_above(figure, columns=3)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     return picture(figure, alt, caption=caption)
 

@@ -491,3 +491,10 @@ def test_fewer_colours_make_a_smaller_file_that_looks_the_same():
     assert len(few.data) < 0.85 * len(many.data) and (few.width, few.height) == (many.width, many.height)
     a, b = (np.asarray(each.image(), dtype=float) for each in (many, few))
     assert len(np.unique(b.reshape(-1, 3), axis=0)) <= 16 and np.abs(a - b).mean() < 2
+
+
+@pytest.mark.parametrize("letters", [4, 16, 24])
+def test_the_legend_stays_inside_the_figure(letters):
+    drawn = plotting.line_plot([0, 1], {5 * "n" + letters * str(n): [0, 1] for n in range(5)})
+    above = np.asarray(drawn.image().convert("L"))[: drawn.image().height // 3]
+    assert above.min() < 128 and above[:, -4:].min() > 250
