@@ -16,6 +16,19 @@ def the_optimum_at_one_x_is_a_maximum_and_the_only_one():
     assert abs(others[(alpha * others.log() + beta * (1 - others).log()).argmax()] - d) < 1e-3
 
 
+def the_example_worked_by_hand_is_right():
+    def f(d, alpha=0.8, beta=0.2):
+        return alpha * math.log(d) + beta * math.log(1 - d)
+
+    for d, said in ((0.5, -0.693), (0.9, -0.545), (0.8, -0.500)):
+        assert abs(f(d) - said) < 6e-4
+    assert abs(math.log(0.8 / 0.2) - 1.39) < 0.005 and abs(1 / (1 + math.exp(-1.39)) - 0.8) < 0.001
+    p, q = torch.tensor([0.8, 0.2]), torch.tensor([0.2, 0.8])
+    half = (p * (2 * p / (p + q)).log()).sum()
+    assert abs(half - 0.1927) < 6e-5 and abs(f(0.8) + 0.5004) < 6e-5
+    assert abs(2 * half - math.log(4) + 1.0008) < 6e-5 and abs(2 * half - math.log(4) - 2 * f(0.8)) < 1e-12
+
+
 def the_form_with_logarithms_is_finite_where_the_ratio_is_not():
     far = torch.tensor([45.0])
     there_p, there_q = Normal(-1.0, 1.0).log_prob(far), Normal(1.5, 0.6).log_prob(far)
@@ -108,19 +121,24 @@ def at_a_confident_discriminator_the_saturating_loss_is_flat_and_the_other_is_no
         assert torch.allclose(slope, formula.detach())
 
 
+def _distance(name):
+    return paths[name].norm(dim=1)
+
+
 def simultaneous_steps_spiral_outwards_and_alternating_ones_circle():
     t = torch.arange(T + 1.0)
-    assert torch.allclose(radius["simultaneous"], (1 + ETA**2) ** (t / 2))
+    assert torch.allclose(_distance("simultaneous"), (1 + ETA**2) ** (t / 2))
+    assert abs(_distance("simultaneous")[60] - 3.24) < 0.005 and abs(math.sqrt(1 + ETA**2) - 1.0198) < 5e-5
     p = paths["alternating"]
     ellipse = p.square().sum(1) - ETA * p.prod(dim=1)
     assert torch.allclose(ellipse, ellipse[:1].expand(T + 1))
-    assert (radius["alternating"] - 1).abs().max() < 0.2
+    assert (_distance("alternating") - 1).abs().max() < 0.2
 
 
 def extragradient_converges():
     t = torch.arange(T + 1.0)
-    assert torch.allclose(radius["extragradient"], (1 - ETA**2 + ETA**4) ** (t / 2))
-    assert radius["extragradient"][-1] < 0.1
+    assert torch.allclose(_distance("extragradient"), (1 - ETA**2 + ETA**4) ** (t / 2))
+    assert abs(_distance("extragradient")[60] - 0.31) < 0.005 and _distance("extragradient")[-1] < 0.1
 
 
 def _factors(lam, eta=0.2):
