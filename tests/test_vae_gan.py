@@ -254,14 +254,14 @@ def test_what_is_not_given_is_drawn_in_one_order(networks, inputs):
 
 
 def test_the_laplacian_is_a_convolution():
-    """(15.4), by another route."""
+    """(15.3), by another route."""
     images = torch.rand(3, 1, 9, 7, dtype=torch.float64)
     kernel = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]], dtype=torch.float64).view(1, 1, 3, 3)
     torch.testing.assert_close(laplacian_variance(images), conv2d(images, kernel).flatten(1).var(dim=1))
 
 
 def test_blur_lies_below_one_and_noise_above():
-    """(15.5): and it has no unit."""
+    """(15.4): and it has no unit."""
     real = load_digits("validation")[0][:100]
     blurred = torch.nn.functional.avg_pool2d(real, 3, stride=1, padding=1)
     noisy = (real + 0.2 * torch.randn(real.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
@@ -291,7 +291,7 @@ def test_of_all_pictures_the_mean_has_the_smallest_error():
 
 
 def test_a_sharp_draw_costs_twice_the_error_of_the_mean():
-    """(15.3), over all pairs of independent draws."""
+    """(15.6), over all pairs of independent draws."""
     torch.manual_seed(4)
     x, chances = torch.randn(6, 5).double(), torch.rand(6).double()
     chances /= chances.sum()
@@ -301,7 +301,7 @@ def test_a_sharp_draw_costs_twice_the_error_of_the_mean():
 
 
 def test_the_three_losses_are_the_loss_weights(networks, inputs):
-    """(15.6), written out with probabilities instead of logits."""
+    """(15.5), written out with probabilities instead of logits."""
     encoder, decoder, discriminator = networks.values()
     real, eps, z = inputs
     gamma = 0.3

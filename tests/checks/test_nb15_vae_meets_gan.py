@@ -27,7 +27,7 @@ def step_each(networks, optimisers, three):
 
 
 def from_verdicts(kl, f, f_again, a, a_again, a_sample, gamma):
-    """The three losses (15.6) from features and logits, wherever these were cut."""
+    """The three losses (15.5) from features and logits, wherever these were cut."""
     features = (f - f_again).square().sum(dim=1).mean() / 2
     fool = (softplus(-a_again) + softplus(-a_sample)).mean() / 2
     tell = softplus(-a).mean() + (softplus(a_again) + softplus(a_sample)).mean() / 2

@@ -70,8 +70,21 @@ def the_vae_gan_is_sharper_nearer_by_fid_and_less_faithful():
     assert ours["recon_error"] > theirs["recon_error"] and ours["recon_class"] < theirs["recon_class"]
 
 
-def the_eighth_image_is_a_4_and_the_vae_keeps_it():
-    assert [digit_classifier()(each[7:8]).argmax().item() for each in (unseen[:10], recons[0])] == [4, 4]
+def of_the_five_chosen_images_the_vae_keeps_the_class_and_the_vae_gan_does_not():
+    of_vae, of_vae_gan = (digit_classifier()(each[changed_class]).argmax(1) for each in recons)
+    assert len(changed_class) == 5 and len(shown) == 10
+    assert (of_vae == labels[changed_class]).all() and (of_vae_gan != labels[changed_class]).all()
+
+
+def the_kl_of_the_vae_gan_is_the_smaller_one():
+    assert scores["VAE-GAN"]["kl"] < 0.7 * scores["VAE"]["kl"]
+    assert 9 < scores["VAE-GAN"]["kl"] < 15 and 25 < scores["VAE"]["kl"] < 31
+
+
+def the_vae_gan_has_half_the_updates_and_each_costs_nearly_five_times_as_much():
+    assert 0.45 < VAE_GAN_STEPS / VAE_STEPS < 0.55
+    cost = {name: means[name]["seconds"] / found["settings"]["steps"][name] for name in ("VAE", "VAE-GAN")}
+    assert 4.5 < cost["VAE-GAN"] / cost["VAE"] < 5
 
 
 def gamma_brings_the_feature_error_nearer_to_the_adversarial_loss():
@@ -100,6 +113,13 @@ def d_then_hardly_tells_real_from_fake_and_the_right_d_does_better():
     late = {name: sum(values[80:]) / 40 for name, values in own_losses.items()}
     assert 1.1 < late["features to D"] < 1.02 * late["2 log 2"]
     assert late["VAE-GAN"] < late["features to D"]
+
+
+def a_d_that_also_minimises_the_feature_loss_answers_nearly_the_same_to_all_images():
+    right, _, wrong = (torch.stack([*kinds.values()]) for kinds in answered.values())  # (3, images)
+    assert (wrong - 0.5).abs().mean() < 0.15 and wrong.std() < 0.6 * right.std()
+    for kinds in [*answered.values()][:2]:
+        assert kinds["real"].mean() > max(kinds["reconstructions"].mean(), kinds["samples"].mean())
 
 
 def codes_near_0_decode_to_a_grey_that_no_sampled_code_gives():
