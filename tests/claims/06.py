@@ -5,6 +5,14 @@ def a_convolution_halves_and_its_transpose_doubles():
     assert len(down) == (28 + 2 - 4) // 2 + 1 == 14 and len(up) == (14 - 1) * 2 - 2 + 4 == 28
 
 
+def the_worked_numbers_are_those_of_the_two_layers():
+    w = torch.tensor([1.0, 2, 3]).view(1, 1, 3)
+    shrunk = nn.functional.conv1d(torch.tensor([1.0, 0, 2, 1, 3]).view(1, 1, 5), w, stride=2)
+    assert shrunk.flatten().tolist() == [7, 13]
+    stamped = nn.functional.conv_transpose1d(torch.tensor([2.0, 5]).view(1, 1, 2), w, stride=2)
+    assert stamped.flatten().tolist() == [2, 4, 11, 10, 15]
+
+
 def the_sum_read_from_the_picture_is_that_of_the_formula():
     x, w = torch.tensor([2.0, 3, 5, 7]), torch.tensor([11.0, 13, 17])
     y = conv_transpose2d(x.view(1, 1, 1, 4), w.view(1, 1, 1, 3), stride=(1, 2)).flatten()
@@ -30,6 +38,9 @@ def untrained_generators_carry_the_pattern_that_counting_predicts():
     measured = strength["measured"]
     assert measured["kernel 3"] > measured["kernel 5"] > 0.08 > 0.04 > measured["kernel 4"]
     assert measured["resize"] < 0.04
+    assert strength["predicted from counts"].round(2).tolist() == [0.24, 0, 0.14, 0]
+    again = pd.Series({kind: checkerboard(typical_size(kind)) for kind in ("kernel 3", "kernel 5")})
+    assert (again - measured[again.index]).abs().max() < 0.06
 
 
 def the_spectrum_has_its_peaks_where_the_prose_says():
@@ -58,6 +69,10 @@ def in_training_mode_an_image_depends_on_its_batch():
 
 
 def the_shapes_of_the_generator_are_those_of_the_picture():
+    x, layers, shapes = torch.zeros(2, 74), Generator(latent=74).net, []
+    for layer in layers:
+        x = layer(x)
+        shapes.append(" × ".join(map(str, x.shape[1:])))
     assert shapes[0] == "1960" and shapes[1] == "40 × 7 × 7" and shapes[-1] == "1 × 28 × 28"
     assert (
         shapes[4] == "20 × 14 × 14" and [type(layer).__name__ for layer in layers].count("BatchNorm2d") == 2
@@ -77,6 +92,19 @@ def together_the_same_fakes_are_fake_in_one_batch_and_real_in_the_other():
     mixed, alone = verdicts.columns
     assert verdicts.loc["together", mixed] < -5 and verdicts.loc["together", alone] > 1
     assert abs(verdicts.loc["separately", mixed] - verdicts.loc["separately", alone]) < 2
+
+
+def in_the_picture_of_the_batch_mean_only_the_first_row_separates():
+    fakes, reals = torch.arange(1.0, 6), torch.arange(7.0, 12)
+    both = torch.cat([fakes, reals])
+    assert both.mean() == 6 and (fakes < 6).all() and (reals > 6).all() and fakes.mean() == 3
+
+
+def a_shuffle_of_places_takes_the_high_logit_and_only_that():
+    mixed, alone = tests["with real images"], tests["fakes only"]
+    plain, shuffled, common = mixed
+    assert max(mixed.values()) - min(mixed.values()) < 1 and mixed[plain] < -10
+    assert alone[plain] > 5 and alone[common] > 5 and alone[shuffled] < 0.5
 
 
 def in_eval_mode_both_columns_would_be_equal():
@@ -107,10 +135,15 @@ def it_is_read_as_asked_nearly_as_often_as_real_digits_are_read_right():
     assert fid < 40
 
 
+def the_image_of_the_example_is_a_better_seven_than_three():
+    h = torch.tensor([2.0, 1])
+    assert h @ torch.tensor([1.0, 0]) == 2 and h @ torch.tensor([-1.0, 1]) == -1
+
+
 def images_of_one_noise_vector_have_something_in_common():
     """Their ink, relative to the mean of the digit, varies between columns more than shuffled rows would allow."""
     z = torch.randn(40, 64, generator=torch.Generator().manual_seed(2)).repeat(10, 1)
-    drawn = sample_conditional(average, torch.arange(10).repeat_interleave(40), z)
+    drawn = sample_conditional(generator, torch.arange(10).repeat_interleave(40), z)
     ink = drawn.mean((1, 2, 3)).view(10, 40)
     ink = ink / ink.mean(1, keepdim=True)
     shuffled = torch.stack(
@@ -173,7 +206,3 @@ def the_average_helps_with_a_constant_learning_rate():
     assert ema["with decay", "early"].equals(ema["constant learning rate", "early"])
     late = ema["with decay", "end"].median()
     assert abs(late["newest"] - late["average 0.98"]) < 2
-
-
-def in_this_run_too_the_average_is_ahead_at_the_end():
-    assert fids[ITERATIONS]["EMA"] < fids[ITERATIONS]["G"] + 2
