@@ -44,7 +44,7 @@ from helpers.widgets import latent_explorer
 
 
 def test_slerp_walks_the_circle_at_even_speed():
-    """(13.1), by angles and lengths on the way."""
+    """(13.13), by angles and lengths on the way."""
     a, b = torch.tensor([2.0, 0.0]).double(), torch.tensor([0.0, 2.0]).double()
     third = slerp(a, b, 1 / 3)
     assert torch.allclose(third, 2 * torch.tensor([math.cos(math.pi / 6), math.sin(math.pi / 6)]).double())
@@ -66,7 +66,7 @@ def test_slerp_is_straight_for_parallel_codes_and_refuses_opposite_ones():
 
 
 def test_active_units_look_at_the_variance_of_the_means_over_the_data():
-    """(13.2), on units of known variance."""
+    """(13.1), on units of known variance."""
     torch.manual_seed(0)
     mu = torch.randn(2000, 3, dtype=torch.float64) * torch.tensor(
         [1.0, 0.15, 0.05]
@@ -84,7 +84,7 @@ def linear(weight=((1.5, 0.2), (0.1, 0.9), (-0.4, 0.3)), std=0.8):
 
 
 def test_minus_elbo_is_distortion_plus_rate():
-    """(13.3), with the distortion by Monte Carlo and the ELBO in closed form."""
+    """(13.2), with the distortion by Monte Carlo and the ELBO in closed form."""
     torch.manual_seed(0)
     model = linear()
     x, _ = model.sample(50)
@@ -98,7 +98,7 @@ def test_minus_elbo_is_distortion_plus_rate():
 
 
 def curve_of(beta, values, std=1.0):
-    """(R, D) of the linear VAE that is best for this β, by (13.6), D with its constants."""
+    """(R, D) of the linear VAE that is best for this β, by (13.7), D with its constants."""
     lengths = (values - beta * std**2).clamp(min=0)
     rate = 0.5 * (values / (beta * std**2)).clamp(min=1).log().sum()
     left = torch.minimum(values, torch.full_like(values, beta * std**2))  # E|x − m(z)|² of each direction
@@ -107,7 +107,7 @@ def curve_of(beta, values, std=1.0):
 
 
 def test_the_slope_of_the_curve_is_minus_beta():
-    """(13.4), by autograd along the exact curve."""
+    """(13.3), by autograd along the exact curve."""
     values = torch.tensor([4.0, 2.0, 0.5, 0.25], dtype=torch.float64)
     for at in (0.1, 0.4, 1.0, 3.0):
         beta = torch.tensor(at, dtype=torch.float64, requires_grad=True)
@@ -119,7 +119,7 @@ def test_the_slope_of_the_curve_is_minus_beta():
 
 
 def test_beta_is_the_variance_of_the_decoder():
-    """Going deeper, II, at any encoder: both sides differ by the same constant for each x and q."""
+    """Going deeper, I, at any encoder: both sides differ by the same constant for each x and q."""
     torch.manual_seed(0)
     model, beta = linear(), 3.0
     x, _ = model.sample(40)
@@ -131,7 +131,7 @@ def test_beta_is_the_variance_of_the_decoder():
 
 
 def test_after_r_nats_a_variance_of_lambda_e_to_minus_2r_remains():
-    """(13.5), on one direction: rate, squared error and slope of the linear VAE that is best at each price."""
+    """(13.6), on one direction: rate, squared error and slope of the linear VAE that is best at each price."""
     torch.manual_seed(0)
     x = torch.randn(400, 1, dtype=torch.float64)
     x = 2 * (x - x.mean()) / x.std(correction=0)  # λ = 4, and s = 1
@@ -150,7 +150,7 @@ def test_after_r_nats_a_variance_of_lambda_e_to_minus_2r_remains():
 
 
 def test_a_direction_below_the_noise_is_dead():
-    """(13.6), against the maximum of the likelihood with noise βs², and the rate of its posterior."""
+    """(13.7), against the maximum of the likelihood with noise βs², and the rate of its posterior."""
     torch.manual_seed(0)
     x = torch.randn(500, 4, dtype=torch.float64)
     values = torch.tensor([4.0, 2.0, 0.5, 0.25], dtype=torch.float64)
@@ -166,7 +166,7 @@ def test_a_direction_below_the_noise_is_dead():
 
 
 def test_the_rate_is_information_plus_gap():
-    """(13.11), exactly for Gaussian posteriors, and with the mixture of N posteriors by PyTorch."""
+    """(13.10), exactly for Gaussian posteriors, and with the mixture of N posteriors by PyTorch."""
     torch.manual_seed(0)
     model = linear(std=1.0)
     x, _ = model.sample(3000)
@@ -195,7 +195,7 @@ def test_the_rate_is_information_plus_gap():
 
 
 def test_information_is_at_most_the_logarithm_of_n():
-    """(13.12), reached by posteriors that do not overlap."""
+    """(13.11), reached by posteriors that do not overlap."""
     torch.manual_seed(0)
     for n in (7, 300):
         mu, eps = 1000 * torch.randn(n, 3), torch.randn(n, 3)
@@ -225,7 +225,7 @@ def change(x, logits, push, e, c):
 
 
 def test_a_weak_code_changes_distortion_and_rate_to_second_order():
-    """(13.9), against the exact change."""
+    """(13.8), against the exact change."""
     x, logits = pixels_and_logits()
     v, e = torch.randn(2, 400, dtype=torch.float64)
     v, e = v[:5], (e - e.mean()) / e.std(correction=0)
@@ -239,7 +239,7 @@ def test_a_weak_code_changes_distortion_and_rate_to_second_order():
 
 
 def test_a_code_pays_if_beta_is_below_the_largest_eigenvalue_of_the_correlations():
-    """(13.10), on pixels with logits of their own, where both matrices are known."""
+    """(13.9), on pixels with logits of their own, where both matrices are known."""
     x, logits = pixels_and_logits()
     r, variances = x - logits.sigmoid(), logits.sigmoid() * (1 - logits.sigmoid())
     values, vectors = torch.linalg.eigh(torch.corrcoef(x.T))
@@ -265,7 +265,7 @@ def busy(vae):
 
 
 def test_no_pixel_sees_itself_or_what_comes_later():
-    """(13.7), by the gradient of each logit, and by sampling: with the probabilities that decode returns."""
+    """(13.4), by the gradient of each logit, and by sampling: with the probabilities that decode returns."""
     torch.manual_seed(0)
     vae = busy(PixelVAE(latent=3, reach=2, width=8))
     x, z = torch.rand(1, 1, 28, 28, requires_grad=True), torch.randn(1, 3)
@@ -291,7 +291,7 @@ def test_no_pixel_sees_itself_or_what_comes_later():
 
 
 def test_free_bits_are_the_kl_without_a_floor_and_never_less_than_it():
-    """(13.8), at both ends."""
+    """(13.5), at both ends."""
     torch.manual_seed(0)
     mu, log_var = torch.randn(2, 7, 3, dtype=torch.float64)
     assert torch.allclose(kl_per_dimension(mu, log_var).sum(), gaussian_kl(mu, log_var).mean(), rtol=1e-12)
@@ -397,7 +397,7 @@ def test_the_conditional_vae_reads_the_label_in_both_networks():
 
 
 def test_the_conditional_bound_and_the_kl_to_the_posterior_make_log_p():
-    """(13.13) with one latent dimension and every integral over z on a grid: bound + KL(q ‖ p(z|x, y)) = log p(x|y)."""
+    """(13.12) with one latent dimension and every integral over z on a grid: bound + KL(q ‖ p(z|x, y)) = log p(x|y)."""
     torch.manual_seed(3)
     vae = ConditionalVAE(latent=1, hidden=16).double()
     with torch.no_grad():

@@ -49,23 +49,40 @@ def the_curve_is_monotone_for_every_seed():
         assert rates == sorted(rates) and distortions == sorted(distortions, reverse=True)
 
 
-def the_nats_bought_lie_between_the_betas():
+def what_a_nat_saves_lies_between_the_betas():
     for left, right in pairwise(betas):
-        assert right < curve.loc[right, "nats bought by one"] < left
+        assert right < curve.loc[right, "saved by one nat"] < left
+    rates, distortions = (curve[name].round(2) for name in ("rate", "distortion"))
+    assert (rates[2], rates[1], distortions[2], distortions[1]) == (13.46, 18.17, 105.07, 97.62)
+    assert round(7.45 / 4.71, 2) == 1.58
+
+
+def from_one_to_a_tenth_the_rate_grows_by_23_and_the_distortion_falls_by_7():
+    assert round(curve.loc[0.1, "rate"] - curve.loc[1, "rate"]) == 23
+    assert round(curve.loc[1, "distortion"] - curve.loc[0.1, "distortion"]) == 7
+
+
+def only_the_ninth_strip_is_mostly_thickness():
+    """Ink grows along z9; along z7, from right to left, the gaps of the 3 close."""
+    ink_along = decoded(strips[8]).sum((1, 2, 3))
+    assert (ink_along.diff() > 0).all() and ink_along[-1] > 1.5 * ink_along[0]
+    read = digit_classifier()(decoded(strips.flatten(0, 1))).argmax(1).view(10, 7)
+    assert read[6, 0] == 8 and (read[8] == 3).all()
 
 
 def the_elbo_is_largest_at_one_and_the_samples_are_best_at_two():
     assert curve["elbo"].idxmax() == 1 and curve["distance"].idxmin() == 2
     assert curve_runs[2]["distance"].max() < curve_runs[1]["distance"].min()
     assert round(curve.loc[2, "distance"]) == 261 and round(curve.loc[1, "distance"]) == 271
+    assert round(curve.loc[0.1, "largest variance"], 1) == 5.7
 
 
 def the_first_nat_of_the_dense_decoder_lies_between_10_and_64():
-    assert 28 < first_nat < 37
+    assert round(first_nat) == 32
 
 
 def beta_64_collapses_and_beta_10_does_not():
-    assert trials[10]["active"] >= 1 and trials[10]["rate"] > 2
+    assert trials[10]["active"] >= 1 and round(trials[10]["rate"], 1) == 2.6
     assert trials[64]["active"] == 0 and trials[64]["rate"] < 0.05  # "the rate is 0"
 
 
@@ -76,14 +93,16 @@ def above_the_first_nat_all_reconstructions_are_the_mean_image():
 
 
 def without_z_the_strong_decoder_is_better_than_the_vae():
-    assert alone > curve.loc[1, "elbo"] + 10
+    assert 19 < alone - curve.loc[1, "elbo"] < 21
 
 
 def falling_beta_collapses_and_rising_beta_does_not():
     falls, rises = report.loc["β falls"], report.loc["β rises"]
-    assert falls["active"] <= 1 and rises["active"] >= 5 and rises["elbo"] > falls["elbo"] + 0.2
-    assert falls["cost of shuffling"] < 0.3 < 1 < rises["cost of shuffling"]
-    assert falls["elbo"] > alone - 1  # "the ELBO looks fine"
+    assert falls["active"] == 0 and rises["active"] == 10 and round(rises["rate"], 1) == 1.6
+    assert 0.6 < rises["elbo"] - falls["elbo"] < 0.8  # "0.7 nats, as in our own run"
+    assert report["elbo"].max() - report["elbo"].min() < 1  # "the ELBOs do not warn you"
+    cost = shuffling["cost of shuffling"]
+    assert cost["β falls"] < 0.3 < 1 < cost["β rises"]
     assert sum(kls["β falls"][-20:]) / 20 < 0.1
 
 
@@ -104,32 +123,36 @@ def a_bar_on_top_for_the_2():
 
 
 def both_cures_hold_for_every_seed():
-    falls, rises, free = (cures[name] for name in ("β falls", "β rises", "free bits"))
-    assert falls["active"].max() <= 1 and min(rises["active"].min(), free["active"].min()) == 10
-    for cured in (rises, free):
-        gain = cured["elbo"] - falls["elbo"]
-        assert gain.min() > 0.3 and gain.max() < 1
-    assert (rises["elbo"] > free["elbo"]).all()  # "the warm-up ends highest"
-    plain = cures["β = 1"]
-    assert min(rises["rate"].min(), free["rate"].min()) > plain["rate"].max()
-    assert min(rises["elbo"].mean(), free["elbo"].mean()) > plain["elbo"].mean()
-    assert free["rate"].min() > 1.2  # more than the free nat
+    falls, plain, rises, free = (cures[name] for name in ("β falls", "β = 1", "β rises", "free bits"))
+    assert falls["active"].max() <= 1 and min(each["active"].min() for each in (plain, rises, free)) == 10
+    assert (plain["gain"] > 0.3).all()
+    assert (free["gain"] > plain["gain"]).all() and (rises["gain"] > free["gain"]).all()
+    assert (rises["gain"] - 0.7).abs().max() < 0.05
+    assert (free["rate"] > plain["rate"]).all() and (rises["rate"] > free["rate"]).all()
+    assert round(free["rate"].mean(), 1) == 1.3 and free["rate"].min() > 1.2  # more than the free nat
+
+
+def the_decoders_are_not_equally_good_and_ours_is_the_best():
+    """Why the study's ELBOs lie below those of section 5, and the gain is compared."""
+    others = [run["elbo"] for run in found["decoder alone"]]
+    assert max(others) < alone and max(others) - min(others) > 0.5
 
 
 def with_beta_one_throughout_the_empty_code_is_left_slowly():
-    """It ends with less than half of the rate of the warm-up, here and in the study."""
-    plain = report.loc["β = 1 throughout"]
-    assert abs(plain["rate"] - 0.73) < 0.01 and plain["active"] == 10
-    assert plain["rate"] < 0.5 * report.loc["β rises", "rate"]
-    assert plain["rate"] < 0.5 * cures["β rises"]["rate"].mean()
+    """It ends with about half of the rate of the warm-up, here and in the study."""
+    plain = report.loc["β = 1"]
+    assert plain["active"] == 10 and 0.4 < plain["rate"] / report.loc["β rises", "rate"] < 0.55
+    assert 0.4 < cures["β = 1"]["rate"].mean() / cures["β rises"]["rate"].mean() < 0.55
+    quarters = [sum(kls["β = 1"][n : n + 75]) / 75 for n in (0, 75, 150, 225)]
+    assert quarters == sorted(quarters)
 
 
 def the_wrong_code_costs_more_than_the_rate():
-    assert report.loc["β rises", "cost of shuffling"] > 1.5 * report.loc["β rises", "rate"]
+    assert shuffling.loc["β rises", "cost of shuffling"] > 1.5 * report.loc["β rises", "rate"]
 
 
 def the_first_nat_of_the_strong_decoder_is_worth_far_less():
-    assert 2 < strong_first_nat < 8 < first_nat
+    assert round(strong_first_nat) == 4 and strong_first_nat < 8 < first_nat
 
 
 def the_average_nat_does_not_decide():
@@ -183,10 +206,10 @@ def the_information_is_almost_log_n_for_beta_up_to_one():
 
 
 def an_early_fall_is_left_slowly_too():
-    plain, early = schedules["β = 1"], schedules["β falls, early"]
+    plain, early = compared["β = 1"], compared["β falls, early"]
     assert plain["active"].min() == 10 and early["active"].min() >= 6
     assert early["rate"].max() < 0.3 < plain["rate"].min()
-    assert (plain["elbo"] < schedules["β rises"]["elbo"]).all()
+    assert (plain["elbo"] < compared["β rises"]["elbo"]).all()
 
 
 def asked_for_a_digit_the_conditional_vae_mostly_draws_it():
