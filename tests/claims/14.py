@@ -25,7 +25,35 @@ def far_from_its_code_h_is_misled_and_f_rises_from_0_81_to_4_35():
 def the_first_batch_restarts_most_codes_and_later_ones_come_some_45_steps_apart():
     assert abs(0.95**45 - 0.1) < 0.001
     restarted = codebooks["EMA and restarts"][1]["restarted"]
-    assert restarted[0] > 50 and sum(restarted[1:40]) <= 3 and sum(restarted[40:55]) >= 20
+    assert 55 <= restarted[0] <= 64 and sum(restarted[1:40]) <= 3 and sum(restarted[40:55]) >= 20
+    assert BATCH * 49 == 3136 and 3136 / 64 == 49
+
+
+def the_first_restarts_do_not_help_because_the_vectors_leave_together():
+    """A cloud of size 0.05 whose mean has moved by 0.7 after five steps: one code is then the nearest of all."""
+    torch.set_default_dtype(torch.float32)  # as it was for section 7
+    try:
+        torch.manual_seed(14)
+        young = VQVAE()
+        adam = torch.optim.AdamW(young.parameters(), lr=LEARNING_RATE, weight_decay=0.01, fused=True)
+        before = young.encode(watched).detach()
+        order = batches(images, BATCH, torch.Generator().manual_seed(14))
+        for _ in range(5):
+            vqvae_step(young, adam, next(order))
+        after = young.encode(watched).detach()
+        alike = (before - before.mean(0)).square().sum(1).mean().sqrt()
+        assert abs(alike - 0.05) < 0.01 and abs((after.mean(0) - before.mean(0)).norm() - 0.7) < 0.05
+        assert len(nearest_code(after, young.quantiser.codes).unique()) == 1
+    finally:
+        torch.set_default_dtype(torch.float64)
+
+
+def a_count_that_is_kept_by_0_95():
+    assert abs(0.95 * 40 + 0.05 * 60 - 41) < 1e-9
+
+
+def four_codes_used_equally_have_a_perplexity_of_4():
+    assert abs(perplexity(torch.full((4,), 0.25)) - 4) < 1e-4
 
 
 def in_the_plane_ema_alone_leaves_idle_codes_and_restarts_bring_all_into_use():
@@ -79,26 +107,27 @@ def typical_samples_are_farther_from_training_grids_than_copies_would_be():
     assert scores["autoregressive"].nearest > 1.05
     differ, pixels, share = (copies[name] for name in copies)
     assert differ["samples"] > differ["unseen digits"] and pixels["samples"] > pixels["unseen digits"]
-    assert abs(pixels["samples"] - 6.3) < 0.2 and abs(pixels["unseen digits"] - 5.0) < 0.2
+    assert abs(pixels["samples"] - 6.3) < 0.2 and abs(pixels["unseen digits"] - 4.9) < 0.2
     assert differ["stand-ins for copies"] < 0.85 * differ["unseen digits"]
     assert pixels["stand-ins for copies"] < 0.7 * pixels["unseen digits"]
     for each in (differ, pixels):
         assert each["samples"] > 0.95 * each["unseen digits"]
     assert abs(share["stand-ins for copies"] - 50) < 1 and share["samples"] < 3
-    assert abs(differ["samples"] - 24) <= 1 and abs(differ["unseen digits"] - 22) <= 1
-    assert abs(differ["stand-ins for copies"] - 16) <= 1 and abs(pixels["stand-ins for copies"] - 3) < 0.2
+    assert abs(differ["samples"] - 25) <= 1 and abs(differ["unseen digits"] - 23) <= 1
+    assert abs(differ["stand-ins for copies"] - 17) <= 1 and abs(pixels["stand-ins for copies"] - 2.9) < 0.2
 
 
 def most_codes_are_dead_by_the_gradient_and_hardly_any_with_fast_codes_or_restarts():
     dead = usage["dead of 64"]
     assert dead["gradient"] > 48
-    assert dead["EMA and restarts"] <= 0.2 * 64 and dead["gradient, fast codes"] <= 0.2 * 64
-    assert usage["perplexity"]["gradient"] < 10 < usage["perplexity"].drop("gradient").min()
+    assert dead["EMA and restarts"] <= 0.2 * 64 and far_out["dead of 64"]["gradient, fast codes"] <= 0.2 * 64
+    assert usage["perplexity"]["gradient"] < 10 < usage["perplexity"]["EMA and restarts"]
+    assert abs(usage["perplexity"]["gradient"] - 2.2) < 0.15
     assert dead_codes(used, 64).sum() <= 0.2 * 64
 
 
 def after_ten_steps_one_code_has_all_and_then_the_three_part():
-    slow, fast, restarts = (dead for _, _, dead, _ in codebooks.values())
+    slow, restarts, fast = (dead for _, _, dead in codebooks.values())
     assert all(each[1] >= 62 and len(each) == 30 for each in (slow, fast, restarts))
     assert min(slow[3:]) > 50
     assert all(later - earlier <= 3 for earlier, later in itertools.pairwise(fast[1:])) and fast[-1] <= 12
@@ -109,26 +138,28 @@ def after_ten_steps_one_code_has_all_and_then_the_three_part():
 def the_reconstruction_falls_in_all_and_the_whole_loss_of_the_gradient_rises_again():
     """From some 600 nats to some 130; the others end lower, and their vectors lie nearer to the codes."""
     first, last = usage["−log p(x|z), first step"], usage["last 20 steps"]
-    assert (last < 0.35 * first).all() and last["gradient"] > 1.1 * last.drop("gradient").max()
-    assert 450 < first["gradient"] < 700 and 90 < last["gradient"] < 140
-    assert usage["(14.3), last 20 steps"]["gradient"] > 1.2 * usage["(14.3), lowest"]["gradient"]
+    assert (last < 0.35 * first).all() and last["gradient"] > 1.1 * last["EMA and restarts"]
+    assert far_out["−log p(x|z)"]["gradient, fast codes"] < last["gradient"] / 1.1
+    assert abs(first["gradient"] - 603) < 1 and abs(last["gradient"] - 130) < 5
+    lowest_of = {name: each.min() for name, each in whole.items()}
+    end_of = {name: each[-20:].mean() for name, each in whole.items()}
+    assert end_of.pop("gradient") > 1.2 * lowest_of["gradient"]
     assert whole["gradient"][10:20].max() > 1.3 * whole["gradient"][0]
     far_off = (torch.tensor(codebooks["gradient"][1]["quantisation"]) / 49).sqrt()
     assert far_off[10:20].max() > 2 and far_off[140:].mean() > 1.5 * far_off[80:90].mean()
     lowest = whole["gradient"].argmin().item()
     assert 50 < lowest < 110
-    assert (
-        usage["(14.3), last 20 steps"].drop("gradient") < 1.2 * usage["(14.3), lowest"].drop("gradient")
-    ).all()
+    assert len(end_of) == 2 and all(end < 1.2 * lowest_of[name] for name, end in end_of.items())
 
 
 def vectors_end_far_from_their_codes_by_the_gradient():
-    assert usage["|h − e|²"]["gradient"] > 3 * usage["|h − e|²"].drop("gradient").max()
-    assert abs(math.sqrt(usage["|h − e|²"]["gradient"] / 49) - 1.9) < 0.1
+    away = far_out["vector to its code"]
+    assert away["gradient"] > 3 * away.drop("gradient").max()
     assert abs(150 * LEARNING_RATE - 0.3) < 1e-9 and abs(0.3 * math.sqrt(8) - 0.85) < 0.005
-    out = far_out.loc["gradient"].tolist()
+    places = far_out[["vectors, from the origin", "their codes"]]
+    out = places.loc["gradient"].tolist()
     assert abs(out[0] - 2.3) < 0.15 and abs(out[1] - 0.6) < 0.1
-    assert all(abs(each - 1.9) < 0.15 for each in far_out.loc["gradient, fast codes"].tolist()[:2])
+    assert all(abs(each - 1.9) < 0.15 for each in places.loc["gradient, fast codes"].tolist())
 
 
 def two_codes_at_30_positions_hide_21_nats():
