@@ -17,16 +17,33 @@ def the_optimum_at_one_x_is_a_maximum_and_the_only_one():
 
 
 def the_example_worked_by_hand_is_right():
-    def f(d, alpha=0.8, beta=0.2):
+    def f(d, alpha=0.3, beta=0.1):
         return alpha * math.log(d) + beta * math.log(1 - d)
 
-    for d, said in ((0.5, -0.693), (0.9, -0.545), (0.8, -0.500)):
+    for d, said in ((0.5, -0.277), (0.9, -0.262), (0.75, -0.225)):
         assert abs(f(d) - said) < 6e-4
-    assert abs(math.log(0.8 / 0.2) - 1.39) < 0.005 and abs(1 / (1 + math.exp(-1.39)) - 0.8) < 0.001
-    p, q = torch.tensor([0.8, 0.2]), torch.tensor([0.2, 0.8])
-    half = (p * (2 * p / (p + q)).log()).sum()
-    assert abs(half - 0.1927) < 6e-5 and abs(f(0.8) + 0.5004) < 6e-5
-    assert abs(2 * half - math.log(4) + 1.0008) < 6e-5 and abs(2 * half - math.log(4) - 2 * f(0.8)) < 1e-12
+    assert abs(math.log(0.3 / 0.1) - 1.10) < 0.005 and abs(1 / (1 + math.exp(-1.10)) - 0.75) < 0.001
+    p, q = torch.tensor([0.8, 0.2]), torch.tensor([0.4, 0.6])
+    m, best_d = (p + q) / 2, p / (p + q)
+    assert torch.allclose(best_d, torch.tensor([2 / 3, 1 / 4])) and torch.allclose(
+        m, torch.tensor([0.6, 0.4])
+    )
+    real, fakes = (p * best_d.log()).sum(), (q * (1 - best_d).log()).sum()
+    assert abs(real + 0.6016) < 6e-5 and abs(fakes + 0.6121) < 6e-5 and abs(real + fakes + 1.2137) < 6e-5
+    halves = (p * (p / m).log()).sum(), (q * (q / m).log()).sum()
+    assert abs(halves[0] - 0.0915) < 6e-5 and abs(halves[1] - 0.0811) < 6e-5
+    assert abs(sum(halves) - 0.1726) < 6e-5 and abs(sum(halves) - math.log(4) - (real + fakes)) < 1e-12
+
+
+def left_of_the_peak_the_optimal_discriminator_still_rises():
+    assert (D_star[x < -1].diff() <= 0).all() and D_star[(x + 2).abs().argmin()] > D_star[
+        (x + 1).abs().argmin()
+    ]
+
+
+def at_mean_minus_1_the_first_curve_is_lowest_but_above_minus_log_4():
+    first = next(iter(curves.values()))
+    assert first.argmin() == 0 and abs(first[0] + 1.276) < 6e-4
 
 
 def the_form_with_logarithms_is_finite_where_the_ratio_is_not():
@@ -108,10 +125,12 @@ def the_smallest_gan_plays_the_bilinear_game_near_0():
 
 def the_logit_agrees_only_where_both_have_samples():
     of_net, true = net(x[:, None]).squeeze(1).detach(), optimal_logit(log_p, log_q)
-    assert (of_net - true)[(x > -1) & (x < 3)].abs().max() < 2
+    assert (of_net - true)[(x > -0.5) & (x < 2.5)].abs().max() < 0.3
     left = (x > -5) & (x < -3)
     assert true[left].min() > 20 and 12 < of_net[left].min() and of_net[left].max() < 16
     assert of_net[left].sigmoid().min() > 0.9999
+    right = (x > 5.4) & (x < 8)
+    assert (true[right] > 0).all() and (of_net[right] < 0).all()
 
 
 def at_a_confident_discriminator_the_saturating_loss_is_flat_and_the_other_is_not():
@@ -133,6 +152,23 @@ def simultaneous_steps_spiral_outwards_and_alternating_ones_circle():
     ellipse = p.square().sum(1) - ETA * p.prod(dim=1)
     assert torch.allclose(ellipse, ellipse[:1].expand(T + 1))
     assert (_distance("alternating") - 1).abs().max() < 0.2
+
+
+def one_turn_of_the_spiral_grows_by_e_to_pi_eta():
+    for eta in (0.2, 0.1, 0.05):
+        turn = 2 * math.pi / math.atan(eta)  # steps
+        assert abs((1 + eta**2) ** (turn / 2) / math.exp(math.pi * eta) - 1) < 0.02
+
+
+def the_step_is_at_a_right_angle_and_extragradient_shrinks_the_radius_first():
+    point = torch.tensor([0.3, -1.7])
+    turned = torch.stack([-point[1], point[0]])
+    assert point @ turned == 0
+    plain, ahead = (
+        torch.tensor(step([tuple(point.tolist())], 0.6)) for step in (simultaneous, extragradient)
+    )
+    assert torch.allclose(plain, point + 0.6 * turned)
+    assert torch.allclose(ahead, (1 - 0.36) * point + 0.6 * turned)
 
 
 def extragradient_converges():
@@ -179,6 +215,8 @@ def the_minimax_game_covers_and_the_other_takes_one_mode():
 
     over_both, on_one = (means[best_sigma.argmin()].item() for best_sigma in lowest.values())
     assert over_both == 0 and abs(on_one - 2) < 0.06
+    widths = [sigmas[table.argmin() % len(sigmas)].item() for table in goals.values()]
+    assert abs(widths[0] - 2.075) < 0.02 and abs(widths[1] - 0.6) < 0.02
     for curve in lowest.values():  # a second minimum, at the other place
         inner = (curve[1:-1] <= curve[:-2]) & (curve[1:-1] <= curve[2:])
         assert inner.sum() + (curve[0] < curve[1]) == 2
@@ -190,6 +228,11 @@ def the_average_of_alternating_steps_arrives_and_that_of_simultaneous_ones_does_
     telescoped = paths["alternating"][1:, 1] / (ETA * count[:, 0])  # y₀ is 0
     assert torch.allclose(mean_of["alternating"][:, 0], telescoped)
     assert mean_of["alternating"][-1].norm() < 0.1 < 1 < mean_of["simultaneous"][-1].norm()
+
+
+def a_root_of_optimism_is_on_the_circle_at_one_over_the_root_of_three():
+    rho, eta = torch.polar(torch.tensor(1.0), torch.tensor(math.pi / 3)), 1 / math.sqrt(3)
+    assert (rho**2 - (1 + 2j * eta) * rho + 1j * eta).abs() < 1e-12
 
 
 def optimism_converges_below_one_over_the_root_of_three():
