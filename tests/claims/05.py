@@ -19,6 +19,38 @@ def _rows_of_section_2():
     return {"noise": torch.rand(2000, 1, 28, 28), "grey": grey, "digits": held}
 
 
+def the_fixed_settings_are_those_of_the_table_in_section_3():
+    fixed_settings = settings["fixed"].map(lambda value: getattr(value, "__name__", value)).to_dict()
+    assert fixed_settings == {
+        "frozen": True,
+        "real_steps": 1,
+        "output": "Tanh",
+        "low": -1.0,
+        "rate": 1e-3,
+        "beta1": 0.5,
+        "slope": 0.2,
+    }
+
+
+def the_samples_of_adam_as_printed_have_no_variety_and_those_of_beta_1_are_pale_as_well():
+    for name in ("noise", "plain grey", "Adam: β₁ = 0.9", "Adam: learning rate 0.0001"):
+        assert terms[name]["tr C₂"] < 25 and terms[name]["second term"] > 550
+    noise, pale = terms["noise"], terms["Adam: β₁ = 0.9"]
+    assert scale["FID"]["noise"] < table["FID"]["Adam: β₁ = 0.9"]
+    assert pale["‖m₂‖"] < 0.4 * noise["‖m₂‖"] and pale["first term"] > noise["first term"]
+    assert noise["first term"] < terms["plain grey"]["first term"]
+    repeated = terms["one real image, repeated"]
+    assert repeated["tr C₂"] < 1e-3 and abs(repeated["second term"] - 760) < 1
+
+
+def four_bugs_show_no_clear_sign_in_the_loss_and_a_ruined_plain_relu_is_plain_grey():
+    for name in ("two steps on reals", "ReLU at the end of G", "tanh, data from 0 to 1", "plain ReLU"):
+        history = results[name][0]
+        assert 1 < history.recent_mean("g_loss") < 4.5 and 0.02 < history.recent_mean("d_fake") < 0.4
+    grey_one = results["plain ReLU"][1]
+    assert score(grey_one)["FID"] > 800 and grey_one.std(0).mean() < 0.06
+
+
 def one_feature_with_means_1_and_4_and_deviations_2_and_3_has_an_fid_of_10():
     z = torch.randn(50_000, 2, dtype=torch.float64)
     a, b = z * torch.tensor([2, 1]) + torch.tensor([1, 0]), z * torch.tensor([3, 1]) + torch.tensor([4, 0])
@@ -50,7 +82,7 @@ def the_loud_bugs_raise_what_the_folded_answer_says():
 
 
 def the_curves_and_grids_are_those_of_the_folded_answer():
-    in_order = ["β₁ = 0.9", "fixed", "D not frozen", "learning rate 0.0001"]
+    in_order = ["Adam: β₁ = 0.9", "fixed", "D not frozen", "Adam: learning rate 0.0001"]
     assert [curves[name] for name in names] == in_order
     assert order == ["curve 3", "curve 4", "curve 2", "curve 1"]
 
@@ -109,8 +141,7 @@ def without_freezing_the_new_d_takes_the_loss_to_nearly_0_and_the_new_g_brings_a
 
 
 def ten_steps_against_a_standing_d_lower_the_loss_but_not_the_fid():
-    old, new = losses.loc["fixed", ["FID, old G", "FID, new G"]]
-    assert abs(old - 422) < 60 and abs(new - 552) < 120 and new > old + 40
+    assert fid_of_ten.loc["fixed", "new G"] > fid_of_ten.loc["fixed", "old G"] + 40
     assert losses["only G new"]["fixed"] < 0.1 and losses["before"]["fixed"] > 2.5
 
 
