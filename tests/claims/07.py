@@ -5,6 +5,63 @@ def _late(kind, name):
     return logs[kind][name][-8:]
 
 
+# The lab, and what D tells G
+
+
+def in_the_lab_a_slower_d_prevents_and_does_not_cure():
+    from helpers.metrics import mode_coverage
+    from helpers.widgets.gan_lab import GanLab
+
+    for seed in (0, 1):
+        covered = {}
+        for change_at in (0, 400):
+            lab = GanLab(preset="collapses", seed=seed)
+            for t in range(600):
+                if t == change_at:
+                    lab.set_rates(1e-3, 1e-3)
+                lab.round()
+            covered[change_at], _ = mode_coverage(lab.fakes(4000), lab.data)
+        assert covered[0] >= 5 and covered[400] <= 3, covered
+
+
+def _agreement(arrows):
+    """The length and the angle in degrees of the mean of arrows of length 1."""
+    mean = arrows.mean(dim=0)
+    return mean.norm().item(), math.degrees(math.atan2(mean[1], mean[0]))
+
+
+def _turned(one, other):
+    return abs((one - other + 180) % 360 - 180)
+
+
+def arrows_agree_with_a_strong_and_with_a_slow_d():
+    agree = {key: _agreement(arrows) for key, arrows in told.items()}
+    assert agree["healthy", 20][0] < 0.4 and agree["healthy", 40][0] < 0.7
+    assert agree["strong D", 20][0] > 0.95
+    assert min(agree["slow D", 20][0], agree["slow D", 40][0]) > 0.85
+    assert _turned(agree["slow D", 20][1], agree["slow D", 40][1]) > 60
+
+
+def eight_other_seeds_show_the_plateau_and_the_turning_slope():
+    def early(kind, seed, stop):
+        _, g, d = keep_log(replace(recipes[kind], lr_decay=False), seed=seed, rounds=stop)
+        z = torch.randn(200, 2, generator=torch.Generator().manual_seed(0))
+        return d, g(z).detach().requires_grad_()
+
+    for seed in range(8):
+        d, fakes = early("mode collapse", seed, 40)
+        far = torch.cdist(data.centres, fakes.detach()).min(dim=1).values > 0.6
+        assert (d(data.centres[far]).sigmoid() > 0.97).all()
+        angles = []
+        for stop in (20, 40):
+            d, fakes = early("oscillation", seed, stop)
+            (gradient,) = torch.autograd.grad(non_saturating(d(fakes)).sum(), fakes)
+            agree, angle = _agreement(-torch.nn.functional.normalize(gradient, dim=1))
+            assert agree > 0.7
+            angles.append(angle)
+        assert _turned(*angles) > 30, (seed, angles)
+
+
 # The five trainings and their signs
 
 
@@ -34,7 +91,7 @@ def three_signs_each_set_one_row_apart():
     for each_log in (logs, *({kind: entries[n] for kind, entries in validation.items()} for n in range(4))):
         rows = pd.DataFrame({kind: signs(log, largest_of_data) for kind, log in each_log.items()}).T
         others = {kind: rows.drop(index=kind) for kind in rows.index}
-        assert others["vanishing gradient"]["gradient"].min() > 1000 * rows["gradient"]["vanishing gradient"]
+        assert others["vanishing gradient"]["gradient"].min() > 1e6 * rows["gradient"]["vanishing gradient"]
         assert rows["reach moved"]["range too small"] == 0 < others["range too small"]["reach moved"].min()
         assert others["oscillation"]["wander"].max() < rows["wander"]["oscillation"] / 3
 
@@ -98,6 +155,10 @@ def the_ratio_holds_for_every_parameter():
     assert at_parameters["relative error of (7.2)"].max() < 1e-10
     assert at_parameters["logit"].min() < -1  # not a comparison of equals
     assert sum(p.numel() for p in generator.parameters()) == 4482
+
+
+def the_sizes_at_minus_ten_are_those_of_the_text():
+    assert abs(1 / (1 + math.exp(10)) - 0.000045) < 1e-6 and 1 / (1 + math.exp(-10)) > 0.9999
 
 
 def only_the_saturating_loss_with_gradient_descent_stands_still():
@@ -185,6 +246,11 @@ def a_bound_of_14_reaches_the_diagonal_modes_and_no_other():
     assert ends["bound 1.4"]["modes"][-1] == 3
 
 
+def just_inside_the_bound_the_derivative_is_seventy_times_smaller():
+    middle, inside = (1.4 * (1 - (x / 1.4) ** 2) for x in (0, 1.39))
+    assert middle == 1.4 and round(inside, 2) == 0.02 and abs(middle / inside - 70) < 1
+
+
 def a_wider_range_brings_the_modes_back():
     assert ends["bound 2.4"]["modes"][-1] >= 6 and ends["bound 1.4"]["modes"][-1] <= 4
 
@@ -197,6 +263,19 @@ def the_rule_names_all_validation_logs_and_19_of_20_test_logs():
         assert [diagnose(log, largest_of_data) for log in each_log] == [kind] * 4
     wrong = [(kind, name) for kind, name in named if kind != name]
     assert len(named) == 20 and wrong == [("range too small", "vanishing gradient")]
+
+
+def validation_and_test_logs_have_the_ranges_of_the_table():
+    for group, (low, high), bounds in (
+        (slice(0, 4), (0.75, 1.33), (0.9, 1.7)),
+        (slice(4, 8), (0.5, 2), (0.8, 1.9)),
+    ):
+        for kind, entries in content["runs"].items():
+            for entry in entries[group]:
+                for name in ("g_rate", "d_rate"):
+                    assert low <= entry["recipe"][name] / getattr(RECIPES[kind], name) <= high + 0.01
+                if kind == "range too small":
+                    assert bounds[0] <= entry["recipe"]["bound"] <= bounds[1]
 
 
 def in_the_log_that_is_missed_no_gradient_passes_and_the_mean_lies_in_a_corner():
