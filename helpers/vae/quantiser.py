@@ -62,23 +62,33 @@ class Quantiser(nn.Module):
 
 
 @torch.no_grad()
+def restart_codes(quantiser: Quantiser, h: Tensor) -> int:
+    """Give dead codes the count of an equal share, and the sum that puts each on a vector of h at random.
+
+    Dead is a code with fewer than 1/(10 · size) of the assignments, by its moving average. h (N, width); returns how
+    many were restarted. Source: Dhariwal et al. (2020), section 3.
+    """
+    size = len(quantiser.codes)
+    dead = quantiser.counts < len(h) / (10 * size)
+    if dead.any():
+        chosen = torch.randint(len(h), (int(dead.sum()),))
+        quantiser.counts[dead] = len(h) / size  # as if each had its equal share
+        quantiser.sums[dead] = h[chosen] * len(h) / size
+    return int(dead.sum())
+
+
+@torch.no_grad()
 def update_codebook_ema(
     quantiser: Quantiser, h: Tensor, k: Tensor, decay: float = 0.95, restart: bool = True
 ) -> int:
     """Move each code to the moving average of its vectors; with `restart`, put dead codes on vectors h at random.
 
-    Counts and sums keep `decay` of the past: k-means (k 均值), one batch at a time. Dead is a code with fewer than
-    1/(10 · size) of the assignments, by these averages. h (N, width), k (N,); returns how many were restarted.
-    Source: van den Oord et al. (2017), appendix A.1; restart: Dhariwal et al. (2020), section 3.
+    Counts and sums keep `decay` of the past: k-means (k 均值), one batch at a time. h (N, width), k (N,); returns how
+    many codes were restarted. Source: van den Oord et al. (2017), appendix A.1.
     """
-    size = len(quantiser.codes)
-    members = one_hot(k, size).to(h.dtype)  # (N, size)
+    members = one_hot(k, len(quantiser.codes)).to(h.dtype)  # (N, size)
     quantiser.counts.lerp_(members.sum(0), 1 - decay)
     quantiser.sums.lerp_(members.T @ h, 1 - decay)
-    dead = (quantiser.counts < len(h) / (10 * size)) & restart
-    if dead.any():
-        chosen = torch.randint(len(h), (int(dead.sum()),))
-        quantiser.counts[dead] = len(h) / size  # as if each had its equal share
-        quantiser.sums[dead] = h[chosen] * len(h) / size
+    restarted = restart_codes(quantiser, h) if restart else 0
     quantiser.codes.copy_(quantiser.sums / quantiser.counts.clamp(min=1e-6)[:, None])
-    return int(dead.sum())
+    return restarted
