@@ -147,17 +147,21 @@ def ten_samples_come_within_a_nat_or_so_and_a_thousand_within_a_few_tenths():
     assert 200 < ess_5.min() and ess_5.max() < 450
 
 
-def in_the_open_task_the_exact_width_is_best_at_the_exact_mean_and_worst_far_from_it():
+def in_the_open_task_the_best_width_grows_and_then_stays():  # means over forty plots
     found = {}
     std = cov.diagonal().sqrt()
-    for t in (0.0, 1.0):
+    for t in (0.0, 0.5, 1.0):
         for c in (1.0, 1.5, 3.0):
             shifted = Normal(mu + t * std, (math.sqrt(c) * std).expand_as(mu))
-            z_ = shifted.sample((1000,))
-            log_w = model.log_likelihood(x_5, z_) + model.log_prior(z_) - shifted.log_prob(z_).sum(-1)
-            found[t, c] = (log_mean_exp(log_w) - exact_5).abs().mean()
+            errors = []
+            for _ in range(40):
+                z_ = shifted.sample((1000,))
+                log_w = model.log_likelihood(x_5, z_) + model.log_prior(z_) - shifted.log_prob(z_).sum(-1)
+                errors.append((log_mean_exp(log_w) - exact_5).abs().mean())
+            found[t, c] = torch.stack(errors).mean()
     assert found[0.0, 1.0] < 1e-6 < min(found[0.0, 1.5], found[0.0, 3.0])
-    assert found[1.0, 1.0] > max(found[1.0, 1.5], found[1.0, 3.0])
+    assert found[0.5, 1.5] < found[0.5, 1.0] < found[0.5, 3.0]
+    assert found[1.0, 1.5] < found[1.0, 3.0] < found[1.0, 1.0]
 
 
 def the_open_tasks_formula_holds():
@@ -226,7 +230,7 @@ def each_latent_dimension_costs_a_factor_of_about_nine():
     assert (median.diff() > 0).all()
     assert 8 < 10 ** ((median[-1] - median[0]) / 19) < 9.5
     one = 10 ** log10_rho[0]
-    assert 6.5 < one.median() < 7.8 and 200 < one.quantile(0.99) < 400
+    assert 6.5 < one.median() < 7.8 and 0.01 < (one > 200).double().mean() < 0.03
 
 
 def the_classifier_is_surer_of_blots_than_of_digits():
