@@ -61,7 +61,8 @@ def extragradient(points: Sequence[Point], eta: float) -> Point:
 def optimistic(points: Sequence[Point], eta: float) -> Point:
     """Guess the next gradient from the last two, 2g − g_before: one gradient a step.
 
-    The radius shrinks, in the long run, by √((1 + √(1 − 4η²))/2) a step, for η < ½. Source: Daskalakis et al. (2018).
+    The radius shrinks, in the long run, if η < 1/√3; by √((1 + √(1 − 4η²))/2) a step, if η < ½.
+    Source: Daskalakis et al. (2018).
     """
     (x, y), (x_before, y_before) = points[-1], points[max(-2, -len(points))]
     return x - eta * (2 * y - y_before), y + eta * (2 * x - x_before)
