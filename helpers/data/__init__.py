@@ -19,11 +19,14 @@ from helpers.data.doors import (
     expect_unit_interval,
 )
 from helpers.data.points import Mixture, grid, ring, spiral
+from helpers.data.reports import Choice, Grammar, load_reports, report_grammar
 
 __all__ = [
     "BINARISE_SEED",
     "SPLIT_SEED",
     "Batches",
+    "Choice",
+    "Grammar",
     "Mixture",
     "batches",
     "binarised",
@@ -38,6 +41,8 @@ __all__ = [
     "grid",
     "jitter",
     "load_digits",
+    "load_reports",
+    "report_grammar",
     "ring",
     "spiral",
 ]
