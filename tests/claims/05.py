@@ -42,7 +42,13 @@ def the_samples_of_adam_as_printed_have_no_variety_and_those_of_beta_1_are_pale_
     assert noise["first term"] < terms["plain grey"]["first term"]
     without_variety = ("noise", "plain grey", "Adam: β₁ = 0.9", "Adam: learning rate 0.0001")
     assert all(615 < terms[name]["second term"] < 725 for name in without_variety)
+    for term, more in (("first term", 55), ("second term", 86)):
+        assert abs(pale[term] - noise[term] - more) < 8
+    slow, fewer = terms["Adam: learning rate 0.0001"], terms["Adam: learning rate 0.0001"]["tr C₂"]
+    assert slow["first term"] < noise["first term"] - 40 and slow["second term"] > noise["second term"] + 40
+    assert abs(slow["FID"] - noise["FID"]) < 40 and max(fewer, pale["tr C₂"]) < noise["tr C₂"]
     repeated = terms["one real image, repeated"]
+    assert repeated["FID"] > noise["FID"]
     assert repeated["tr C₂"] < 1e-3 and abs(repeated["second term"] - 760) < 1
 
 
@@ -141,6 +147,21 @@ def a_bug_without_effect_loses_25_pairs_in_1_choice_24_in_1_23_in_2_and_22_in_3_
     assert abs(4 / 252 - 0.016) < 5e-4 and abs(7 / 252 - 0.028) < 5e-4
 
 
+def no_stored_run_lies_between_640_and_880():
+    narrow = [fid for name, values in fids.items() if "full width" not in name for fid in values]
+    assert not any(640 < fid < 880 for fid in [*narrow, *fixed])
+
+
+def the_program_as_printed_is_ruined_and_draws_nearly_one_image():
+    printed = score(as_printed[1])
+    assert printed["FID"] > 1000 and printed["classes"] <= 2
+
+
+def of_the_four_other_bugs_only_the_plain_relu_is_ruined_in_the_single_runs():
+    ruined = [name for name in bugs if name not in programs and score(results[name][1])["FID"] > 800]
+    assert ruined == ["plain ReLU"]
+
+
 def on_the_ladder_every_run_is_ruined_before_beta_1():
     assert all(min(fids[name]) > 800 for name in rungs[:5])
     medians = [sorted(fids[name])[2] for name in rungs]
@@ -161,6 +182,23 @@ def without_freezing_the_new_d_takes_the_loss_to_nearly_0_and_the_new_g_brings_a
     assert losses["before"]["D not frozen"] < 0.5 * table["generator's loss"]["D not frozen"]
     assert by_g["fixed"] > 5 * abs(by_g["D not frozen"])
     assert (losses["both new"] < losses["before"]).all()
+
+
+def before_lies_within_the_variation_of_the_single_steps():
+    last = results["fixed"][0]["g_loss"][-100:]
+    assert max(last) > losses["before"]["fixed"] > table["generator's loss"]["fixed"]
+
+
+def the_rungs_are_named_as_in_section_5():
+    assert [*rungs, list(ladder())[-1]] == [
+        "as printed",
+        "+ freeze D",
+        "+ one step on reals",
+        "+ tanh, data from −1 to 1",
+        "+ Adam: learning rate 0.001",
+        "+ Adam: β₁ = 0.5",
+        "+ leaky ReLU",
+    ]
 
 
 def ten_steps_against_a_standing_d_lower_the_loss_but_not_the_fid():
