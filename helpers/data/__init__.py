@@ -18,19 +18,39 @@ from helpers.data.doors import (
     expect_tanh_images,
     expect_unit_interval,
 )
+from helpers.data.drums import (
+    DRUMS,
+    Drums,
+    drum_sounds,
+    hat,
+    kick,
+    pluck,
+    rhythm_entropy,
+    rhythm_log_prob,
+    rhythms,
+    snare,
+    write_bars,
+)
+from helpers.data.patients import Column, load_real_patients
 from helpers.data.points import Mixture, grid, ring, spiral
 from helpers.data.reports import Choice, Grammar, load_reports, report_grammar
+from helpers.data.scans import Scans, phantoms
 
 __all__ = [
     "BINARISE_SEED",
+    "DRUMS",
     "SPLIT_SEED",
     "Batches",
     "Choice",
+    "Column",
+    "Drums",
     "Grammar",
     "Mixture",
+    "Scans",
     "batches",
     "binarised",
     "door",
+    "drum_sounds",
     "expect_images",
     "expect_labels",
     "expect_points",
@@ -39,10 +59,20 @@ __all__ = [
     "expect_tanh_images",
     "expect_unit_interval",
     "grid",
+    "hat",
     "jitter",
+    "kick",
     "load_digits",
+    "load_real_patients",
     "load_reports",
+    "phantoms",
+    "pluck",
     "report_grammar",
+    "rhythm_entropy",
+    "rhythm_log_prob",
+    "rhythms",
     "ring",
+    "snare",
     "spiral",
+    "write_bars",
 ]

@@ -117,3 +117,9 @@ def expect_points(points: Tensor) -> Tensor:
             f"Points in the plane have the shape (N, 2), N ≥ 1, these have {tuple(points.shape)}."
         )
     return points
+
+
+def expect_count(n: int) -> None:
+    """A number of things to draw: raises ValueError for anything but a whole number from 1."""
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        raise ValueError(f"The number to draw must be a whole number from 1, this is {n!r}.")
