@@ -7,9 +7,30 @@ def the_logarithm_of_the_mean_comes_close():
     assert ((log_of_mean - evidence).abs() < 0.5).all()
 
 
-def the_mean_of_the_logarithms_is_too_low_by_up_to_tens_of_nats():
-    assert (mean_of_log < evidence).all()
-    assert 20 < (evidence - mean_of_log).max() < 100
+def one_sample_is_15_to_over_50_nats_too_low_and_ten_are_1_to_17():
+    low, ten = evidence - mean_of_log, evidence - of_ten
+    assert 14.5 <= low.min() < 15.5 and 50 < low.max() < 60
+    assert 0.5 <= ten.min() < 1.5 and 16.5 <= ten.max() < 17.5
+    assert torch.allclose(mean_of_log, log_w.mean(0))
+
+
+def the_levels_of_section_1_before_and_after_an_e_step():
+    """What the schematics 10-touch and 10-bound print."""
+    toy = LinearGaussian(torch.full((1, 1), 0.6), torch.zeros(1), 0.8)
+    seen = torch.full((1, 1), 2.0)
+
+    def levels(m, v):
+        q = torch.full((1, 1), m), torch.full((1, 1), math.log(v))
+        bound, rate = exact_elbo(toy, seen, *q).item(), gaussian_kl(*q).item()
+        return bound + rate, rate, bound, kl_to_posterior(toy, seen, *q).item()
+
+    def near(found, told):
+        assert all(abs(a - b) < 0.005 for a, b in zip(found, told, strict=True)), found
+
+    near([toy.log_evidence(seen).item()], [-2.92])
+    near(levels(0.5, 0.7**2), [-3.09, 0.23, -3.32, 0.40])
+    near(levels(1.2, 0.8**2), [-2.16, 0.76, -2.92, 0.0])
+    assert abs(levels(1.2, 0.2**2)[3] - 0.92) < 0.005
 
 
 def random_q_are_too_low_by_tens_or_hundreds_of_nats_and_the_gap_accounts_for_it():
@@ -39,14 +60,20 @@ def literal_returns_the_mean_of_the_data_for_every_z():
 
 
 def charitable_reconstructs_best_and_its_samples_miss_the_data():
-    errors = table["distance of x to its reconstruction"]
-    assert errors["charitable"] == errors.min() and errors["charitable"] < errors["ELBO"] / 10
+    found = table["reconstruction"]
+    assert found["charitable"] == found.max() and abs(found["charitable"] - found["ELBO"] - 0.9) < 0.05
     assert table["samples in a cloud"]["charitable"] < 0.1
 
 
 def the_elbo_generates_the_ring():
     disc = 2.4 * torch.nn.functional.normalize(torch.randn(2000, 2)) * torch.rand(2000, 1).sqrt()
     assert table["samples in a cloud"]["ELBO"] > share_in_a_cloud(disc) + 0.1
+
+
+def the_elbo_has_the_highest_elbo_and_a_rate_that_is_21_nats_smaller():
+    assert table["ELBO"].idxmax() == "ELBO" and 23.5 <= table["rate"]["charitable"] < 24.5
+    assert 20.5 <= table["rate"]["charitable"] - table["rate"]["ELBO"] < 21.5
+    assert (table["ELBO"] - table["reconstruction"] + table["rate"]).abs().max() < 1e-9
 
 
 def most_samples_of_the_prior_fall_where_no_code_of_charitable_lies():
@@ -78,9 +105,9 @@ def the_dashed_circle_holds_86_percent_of_the_prior():
 
 
 def l_e_has_no_minimum():
-    assert all(
-        abs(value - log_variance) < 1e-6 for value, log_variance in zip(l_e, log_variances, strict=True)
-    )
+    for sigma, told in ((1e-2, -9), (1e-4, -18)):
+        copy = l_e_of(real, real, torch.full_like(real, 2 * math.log(sigma))).mean().item()
+        assert abs(copy - 2 * math.log(sigma)) < 1e-6 and abs(copy - told) < 0.5
     trained = fits["literal"][2]["L_E"]
     assert sum(trained[-50:]) / 50 < -5
 
@@ -113,4 +140,4 @@ def beta_is_the_noise_of_the_decoder():
 
 def the_gradient_by_reparameterisation_is_right_on_average():
     assert ((gradients.mean(0) - exact).abs() < 4.5 * gradient_error).all()
-    assert ((gradients.mean(0) - exact).abs() / gradient_error).max() < 2.6
+    assert ((gradients.mean(0) - exact).abs() / gradient_error).max() < 1.55
