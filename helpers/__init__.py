@@ -8,6 +8,9 @@ tests/test_floors.py reads this table, so a new file or folder gets its place in
     3  plotting, metrics, diagnosis   every figure, every judgement of samples and of logs
     2½ vae_gan                        the two families joined: VAE-GAN as a table of loss weights
     2  gan, vae                       losses, networks and steps of each family
+    2  language                       models that write text: a knowledge base, n-grams, a recurrent network
+    1½ audio                          spectrograms and back, pitch and decay as heard in a sound
+    1½ video                          motion and identity as seen in a clip, forecasts without learning
     1  training, data                 the one loop, seeds, checkpoints; tensors in, batches out
     1  theory                         exact results that serve as oracles
     1  feedback                       how a check speaks, whatever it is about

@@ -1,5 +1,6 @@
-"""Judgements of samples: points by the modes they cover, digits by a small classifier that was trained and frozen."""
+"""Judgements of samples: points by the modes they cover, digits by a small trained classifier, reports by a grammar."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -8,11 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from helpers.data import Mixture, door, expect_images, expect_points, load_digits
+from helpers.data import Grammar, Mixture, door, expect_images, expect_points, load_digits
+from helpers.data.clips import magnify
 from helpers.data.doors import ends_of
 from helpers.theory import discrete_js
+from helpers.video import agreement, aligned, flicker, smooth, speeds, track, turns
 
 SHARE = 0.04  # a class counts as covered with at least this share of the samples
+SURE = 0.8  # a clip counts as readable if its best class has at least this probability
 
 
 @door(expect_points, "points")
@@ -191,3 +195,58 @@ def score_digits(images: Tensor, split: str = "test") -> DigitScore:
         shares=tuple(class_shares(images).tolist()),
         nearest=nearest_distance(images, load_digits("train")[0]).median().item() / real_nearest,
     )
+
+
+def score_reports(reports: Sequence[tuple], training: Sequence[tuple], grammar: Grammar) -> dict[str, float]:
+    """Shares of the generated reports: grammatical, in agreement, distinct, copies of training reports; and coverage.
+
+    Coverage is the probability, under the grammar, of the distinct reports together: Σ p(x). The other four are shares
+    of all reports, so a report in agreement is a grammatical one too.
+    """
+    known = set(training)
+    return {
+        "grammatical": grammar.is_grammatical(reports).double().mean().item(),
+        "in agreement": grammar.agrees(reports).double().mean().item(),
+        "distinct": len(set(reports)) / len(reports),
+        "copies": sum(report in known for report in reports) / len(reports),
+        "coverage": grammar.log_prob(set(reports)).exp().sum().item(),
+    }
+
+
+def novelty(reports: Sequence[tuple], training: Sequence[tuple]) -> float:
+    """The share of the distinct reports that are none of the training reports."""
+    distinct = set(reports)
+    return len(distinct - set(training)) / len(distinct)
+
+
+@torch.no_grad()
+def read_clips(frames: Tensor) -> Tensor:
+    """p(class) in each frame of clips (n, T, 1, 32, 32), by the frozen classifier, (n, T, 10).
+
+    It reads the patch around the centre of mass, enlarged to 28 × 28.
+    """
+    digits = _for_the_judge(magnify(aligned(frames).flatten(0, 1)))
+    logits = torch.cat([digit_classifier()(part) for part in digits.split(500)])
+    return logits.softmax(-1).unflatten(0, frames.shape[:2])
+
+
+def score_clips(frames: Tensor) -> dict[str, float]:
+    """Judge clips of flying digits (n, T, 1, 32, 32) by what is seen: identity, then motion.
+
+    `readable` is the share of clips with a class of mean probability over the frames ≥ 0.8, `classes` how many of the
+    ten are the most frequent label of at least 4 % of the clips, `speed` the mean step in pixels a frame, `turns` the
+    mean number of bounces seen in a clip. No one of them is enough: a blob scores well on agreement and flicker, what
+    rests scores well on smoothness, and two digits laid over each other are readable in a third of all cases.
+    """
+    probabilities, positions = read_clips(frames), track(frames)
+    labels = probabilities.argmax(-1)
+    shares = labels.mode(dim=1).values.bincount(minlength=10) / len(labels)
+    return {
+        "readable": (probabilities.mean(1).amax(-1) >= SURE).double().mean().item(),
+        "classes": int((shares >= SHARE).sum()),
+        "agreement": agreement(labels),
+        "flicker": flicker(aligned(frames)),
+        "smooth": smooth(positions),
+        "speed": speeds(positions).mean().item(),
+        "turns": turns(positions).sum(1).double().mean().item(),
+    }

@@ -574,6 +574,24 @@ def animation(
     return Picture(data.getvalue(), alt, width, height, "image/gif", caption)
 
 
+def film(
+    frames, *, fps: float = 8, plays: int = 4, alt: str | None = None, caption: str = "", **grid
+) -> Picture:
+    """Clips (N, T, 1, H, W) with values in [0, 1] that play side by side, in a box with grey walls, as a GIF.
+
+    `grid` is what `image_grid` takes: `columns`, `titles`, `row_titles`, `scale`. It plays offline, `plays` times, and
+    rests on its last frames. Raises ValueError on other shapes or values.
+    """
+    frames = _as_array(frames)
+    if frames.ndim != 5:
+        raise ValueError(
+            f"Clips have the shape (N, T, 1, H, W), these have {frames.shape}: for one, clip[None]."
+        )
+    boxes = np.pad(frames, [(0, 0)] * 3 + [(1, 1)] * 2, constant_values=0.3)
+    pictures = [image_grid(images, **grid) for images in boxes.swapaxes(0, 1)]
+    return animation(pictures, alt=alt, caption=caption, fps=fps, plays=plays)
+
+
 class Stage:
     """A figure of which only the `moving` artists change: the rest is drawn once, and a picture takes milliseconds."""
 

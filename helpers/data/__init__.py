@@ -2,6 +2,7 @@
 
 from helpers.data.augment import jitter
 from helpers.data.batching import Batches, batches
+from helpers.data.clips import Clips, clips, fly
 from helpers.data.digits import (
     BINARISE_SEED,
     SPLIT_SEED,
@@ -42,6 +43,7 @@ __all__ = [
     "SPLIT_SEED",
     "Batches",
     "Choice",
+    "Clips",
     "Column",
     "Drums",
     "Grammar",
@@ -49,6 +51,7 @@ __all__ = [
     "Scans",
     "batches",
     "binarised",
+    "clips",
     "door",
     "drum_sounds",
     "expect_images",
@@ -58,6 +61,7 @@ __all__ = [
     "expect_same_shape",
     "expect_tanh_images",
     "expect_unit_interval",
+    "fly",
     "grid",
     "hat",
     "jitter",
