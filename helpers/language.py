@@ -78,7 +78,7 @@ class NGram:
     def __init__(self, n: int, size: int):
         self.n, self.size = n, size
         self.counts = defaultdict(Counter)  # context -> how often each token came after it
-        self.known = {}
+        self.cache = {}
 
     def fit(self, tokens: Tensor) -> "NGram":
         """Count in token numbers (B, T)."""
@@ -91,13 +91,13 @@ class NGram:
 
     def next_token(self, context: tuple[int, ...]) -> Tensor:
         """The distribution (V,) of the next token, in float64."""
-        if context not in self.known:
+        if context not in self.cache:
             shorter = self.next_token(context[1:]) if context else torch.ones(self.size) / self.size
             seen = torch.zeros(self.size, dtype=torch.float64)
             for token, count in self.counts.get(context, {}).items():
                 seen[token] = count
-            self.known[context] = (seen + shorter) / (seen.sum() + 1)
-        return self.known[context]
+            self.cache[context] = (seen + shorter) / (seen.sum() + 1)
+        return self.cache[context]
 
 
 def ngram_nll(model: NGram, tokens: Tensor) -> Tensor:
@@ -115,14 +115,13 @@ def ngram_nll(model: NGram, tokens: Tensor) -> Tensor:
 def ngram_sample(model: NGram, n: int, longest: int, generator: torch.Generator | None = None) -> Tensor:
     """`n` reports as token numbers (n, longest), each up to its <end>, then padding."""
     written = torch.full((n, longest), PADDING)
-    for row in written:
+    for row in written:  # one report
         context = (END,) * (model.n - 1)
         for t in range(longest):
-            token = int(torch.multinomial(model.next_token(context), 1, generator=generator))
-            row[t] = token
-            if token == END:
+            row[t] = torch.multinomial(model.next_token(context), 1, generator=generator)
+            if row[t] == END:
                 break
-            context = (*context, token)[1:] if context else ()
+            context = (*context, int(row[t]))[1:]
     return written
 
 
@@ -145,8 +144,9 @@ class LanguageModel(nn.Module):
 
 def report_nll(model: LanguageModel, tokens: Tensor) -> Tensor:
     """−log p of each report, its <end> included, in nats, (B,) from (B, T), by teacher forcing."""
-    inputs = pad(tokens[:, :-1], (1, 0), value=END)  # the true tokens, one place later
+    inputs = pad(tokens[:, :-1], (1, 0), value=END)  # END in front, and without the last token
     logits, _ = model(inputs)
+    # mT: to (B, V, T). "none": one loss for each place. ignore_index: none where there is only padding.
     losses = cross_entropy(logits.mT, tokens, reduction="none", ignore_index=PADDING)
     return losses.sum(dim=1)
 

@@ -203,12 +203,12 @@ def score_reports(reports: Sequence[tuple], training: Sequence[tuple], grammar: 
     Coverage is the probability, under the grammar, of the distinct reports together: Σ p(x). The other four are shares
     of all reports, so a report in agreement is a grammatical one too.
     """
-    known = set(training)
+    originals = set(training)
     return {
         "grammatical": grammar.is_grammatical(reports).double().mean().item(),
         "in agreement": grammar.agrees(reports).double().mean().item(),
         "distinct": len(set(reports)) / len(reports),
-        "copies": sum(report in known for report in reports) / len(reports),
+        "copies": sum(report in originals for report in reports) / len(reports),
         "coverage": grammar.log_prob(set(reports)).exp().sum().item(),
     }
 
