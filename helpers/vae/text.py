@@ -1,0 +1,149 @@
+"""A sentence VAE: a code z for a whole report, and a decoder that writes it token by token and sees z at each of them.
+
+Reports are token numbers (B, T) as `Grammar.encode` makes them: the tokens of a report, an <end>, then padding. What
+stands before the first token is an <end>, that of the report before.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, pad
+
+from helpers.training import noise_like
+from helpers.vae.bounds import gaussian_kl
+from helpers.vae.collapse import free_bits
+from helpers.vae.iwae import log_weights
+
+PADDING, END = 0, 1  # the numbers of the first two tokens of every vocabulary
+
+
+def tokens_before(x: Tensor) -> Tensor:
+    """What a decoder reads when it writes x: at each position the true token before it, (B, T) to (B, T)."""
+    return pad(x[:, :-1], (1, 0), value=END)
+
+
+def word_dropout(
+    inputs: Tensor, rate: float, unknown: int, generator: torch.Generator | None = None
+) -> Tensor:
+    """The decoder's inputs (B, T), each of them replaced by the token `unknown` with probability `rate`.
+
+    It is for inputs alone: what is to be predicted stays whole. Source: Bowman et al. (2016), section 3.2.
+    """
+    dropped = torch.rand(inputs.shape, generator=generator) < rate
+    return inputs.masked_fill(dropped, unknown)
+
+
+class SentenceVAE(nn.Module):
+    """q(z|x) = N(μ(x), diag σ²(x)) and p(x|z) = Πₜ p(xₜ | x₁ … xₜ₋₁, z) for reports of at most `longest` tokens.
+
+    The encoder looks at pairs of neighbours and pools over all positions, which takes less time than a recurrent one;
+    the decoder is a GRU that sees z at every step. Source: Bowman et al. (2016), section 3, but for these two.
+    """
+
+    def __init__(self, size: int, longest: int, latent: int = 8, embedding: int = 64, hidden: int = 128):
+        super().__init__()
+        self.longest, self.latent, self.unknown = longest, latent, size
+        self.read = nn.Embedding(size, embedding)
+        self.position = nn.Parameter(0.1 * torch.randn(longest, embedding))
+        self.pairs = nn.Linear(2 * embedding, hidden)
+        self.to_code = nn.Linear(2 * hidden, 2 * latent)
+        self.embed = nn.Embedding(size + 1, embedding)  # the last one is `unknown`, for word dropout
+        self.gru = nn.GRU(embedding + latent, hidden, batch_first=True)
+        self.head = nn.Linear(hidden, size)
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Reports (B, T), T ≤ longest, to μ and log σ², each (B, latent); padding contributes nothing."""
+        h = self.read(x) + self.position[: x.shape[1]]
+        h = self.pairs(torch.cat([h[:, :-1], h[:, 1:]], dim=2)).relu()  # (B, T − 1, hidden)
+        real = (x[:, 1:] != PADDING).unsqueeze(2)  # pairs whose second token is none of the padding
+        h = h * real
+        pooled = torch.cat([h.amax(dim=1), h.sum(dim=1) / real.sum(dim=1).clamp(min=1)], dim=1)
+        mu, log_var = self.to_code(pooled).chunk(2, dim=1)
+        return mu, log_var
+
+    def decode(self, z: Tensor, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """z (B, latent) and inputs (B, T) to the logits (B, T, V) of the token after each of them, and the state."""
+        z = z.unsqueeze(1).expand(-1, inputs.shape[1], -1)
+        hidden, state = self.gru(torch.cat([self.embed(inputs), z], dim=2), state)
+        return self.head(hidden), state
+
+    def log_likelihood(self, x: Tensor, z: Tensor, inputs: Tensor | None = None) -> Tensor:
+        """log p(x|z), its <end> included, in nats: x (B, T) and z (…, B, latent) to (…, B).
+
+        The decoder reads the true tokens (teacher forcing), or `inputs` (B, T) in their place.
+        """
+        inputs = tokens_before(x) if inputs is None else inputs
+        rows, inputs = (each.expand(*z.shape[:-1], -1).flatten(0, -2) for each in (x, inputs))
+        logits, _ = self.decode(z.flatten(0, -2), inputs)
+        losses = cross_entropy(logits.flatten(0, 1), rows.flatten(), reduction="none", ignore_index=PADDING)
+        return -losses.view(*z.shape[:-1], -1).sum(dim=-1)
+
+    def log_prior(self, z: Tensor) -> Tensor:
+        """log N(z; 0, I), (…, latent) to (…), in nats."""
+        return torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(dim=-1)
+
+    @torch.no_grad()
+    def write(self, z: Tensor, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+        """A report for each z, token by token from softmax(logits / temperature), (n, latent) to (n, longest).
+
+        At temperature 0 the likeliest token is taken. What comes after an <end> is to be cut off, as `decode` of a
+        grammar does.
+        """
+        token, state, written = torch.full((len(z), 1), END), None, []
+        for _ in range(self.longest):
+            logits, state = self.decode(z, token, state)
+            if temperature:
+                probabilities = (logits[:, -1] / temperature).softmax(dim=-1)
+                token = torch.multinomial(probabilities, 1, generator=generator)
+            else:
+                token = logits[:, -1].argmax(dim=-1, keepdim=True)
+            written.append(token)
+        return torch.cat(written, dim=1)
+
+    def sample(self, n: int, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+        """`n` reports (n, longest) for codes from the prior N(0, I); the temperature is that of the tokens."""
+        return self.write(noise_like(self, n, self.latent, generator=generator), temperature, generator)
+
+
+def sentence_vae_step(
+    vae: SentenceVAE,
+    optimiser: torch.optim.Optimizer,
+    x: Tensor,
+    beta: float = 1.0,
+    floor: float = 0.0,
+    dropout: float = 0.0,
+    clip: float = 5.0,
+    generator: torch.Generator | None = None,
+) -> dict[str, Tensor]:
+    """One update on −E log p(x|z) + β · Σⱼ max(floor, KLⱼ), averaged over reports (B, T): −ELBO with the defaults.
+
+    `beta` is what KL warm-up moves, `floor` the free bits of a dimension in nats, `dropout` the rate at which the
+    decoder's inputs are hidden; gradients longer than `clip` are cut to that length. Returns the loss, −E log p(x|z)
+    with those inputs, and the KL itself, means over the batch in nats. With dropout or β < 1, loss is no bound.
+    """
+    mu, log_var = vae.encode(x)
+    z = mu + (log_var / 2).exp() * noise_like(mu, *mu.shape, generator=generator)
+    inputs = word_dropout(tokens_before(x), dropout, vae.unknown, generator)
+    reconstruction = -vae.log_likelihood(x, z, inputs).mean()
+    loss = reconstruction + beta * free_bits(mu, log_var, floor)
+    optimiser.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(vae.parameters(), clip)
+    optimiser.step()
+    kl = gaussian_kl(mu, log_var).mean()
+    return {"loss": loss.detach(), "reconstruction": reconstruction.detach(), "kl": kl.detach()}
+
+
+@torch.no_grad()
+def sentence_log_weights(
+    vae: SentenceVAE, x: Tensor, samples: int = 64, generator: torch.Generator | None = None, rows: int = 50
+) -> Tensor:
+    """log wₖ of each report, (N, T) to (samples, N), in nats, for `iwae_bound`: size 1 is the ELBO, 64 IWAE-64.
+
+    `rows` reports are handled at a time to keep the memory small.
+    """
+    found = []
+    for part in x.split(rows):
+        mu, log_var = vae.encode(part)
+        eps = noise_like(mu, samples, *mu.shape, generator=generator)
+        found.append(log_weights(vae, part, mu, log_var, eps))
+    return torch.cat(found, dim=1)
