@@ -187,7 +187,7 @@ def outcome_probability(records: Tensor) -> Tensor:
 
 def _scored(records: Tensor) -> tuple[Tensor, Categorical]:
     """log p of every column, (B, 10), and the distribution of the last; on the CPU, where there is float64."""
-    records = _expect_records(records, COLUMNS).cpu().double()
+    records = expect_records(records, COLUMNS).cpu().double()
     scores, distributions = [], []
 
     def column(_: str, distribution: Distribution) -> Tensor:
@@ -209,7 +209,7 @@ def records_table(records: Tensor, columns: tuple[Column, ...] = COLUMNS) -> "pd
     """
     import pandas as pd
 
-    records = _expect_records(records, columns)
+    records = expect_records(records, columns)
     shown = {}
     for column, values in zip(columns, records.detach().cpu().double().numpy().T, strict=True):
         most = len(column.categories) - 1 if column.categories else np.inf
@@ -228,7 +228,8 @@ def records_table(records: Tensor, columns: tuple[Column, ...] = COLUMNS) -> "pd
     return pd.DataFrame(shown)
 
 
-def _expect_records(records: Tensor, columns: tuple[Column, ...]) -> Tensor:
+def expect_records(records: Tensor, columns: tuple[Column, ...]) -> Tensor:
+    """The records (B, D) themselves; raises ValueError unless they are finite floats with one column for each."""
     if expect_floats(records, "Records").ndim != 2 or records.shape[1] != len(columns):
         raise ValueError(
             f"Records have the shape (B, {len(columns)}), one column for each of {', '.join(c.name for c in columns)}; "
