@@ -11,9 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
 
-from helpers.data.reports import AWAY_GOALS, HOME_GOALS, PHRASES, Report
-
-PADDING, END = 0, 1  # the numbers of the first two tokens of every vocabulary
+from helpers.data.reports import AWAY_GOALS, END, HOME_GOALS, PADDING, PHRASES, Report
 
 # --- a knowledge base: facts, rules, templates --------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 import torch
 
-from helpers.data.reports import END, PAD, PHRASES, Choice, Grammar, load_reports, report_grammar
+from helpers.data.reports import END_WORD, PAD_WORD, PHRASES, Choice, Grammar, load_reports, report_grammar
 
 BOTH = pytest.mark.parametrize("language", ["english", "chinese"])
 ALL = pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_next_tokens_multiply_to_the_probability_of_the_report(language, short):
     grammar = report_grammar(language, short)
     for report in samples(grammar, 15, seed=1):
         total = 0.0
-        for end, token in enumerate([*report, END]):
+        for end, token in enumerate([*report, END_WORD]):
             p = grammar.next_token(report[:end])
             assert p.sum().item() == pytest.approx(1, abs=1e-12)
             total += p[grammar.vocabulary.index(token)].log().item()
@@ -219,7 +219,7 @@ def test_what_contradicts_is_named(old, new, wrong):
         ("2 - 1", "5 - 1"),
         ("foxes", "wolves"),
         (REPORT, ""),
-        ("proud .", f"proud . {PAD}"),
+        ("proud .", f"proud . {PAD_WORD}"),
     ],
 )
 def test_what_is_no_report_is_refused(old, new):
@@ -252,8 +252,10 @@ def test_numbers_are_the_report_its_end_and_nothing():
     grammar = report_grammar()
     row = grammar.encode([REPORT.split()])[0].tolist()
     words = [grammar.vocabulary[number] for number in row]
-    assert words == [*REPORT.split(), END] + [PAD] * (grammar.longest - 1 - len(REPORT.split()))
-    assert grammar.vocabulary[:2] == (PAD, END) and len(set(grammar.vocabulary)) == len(grammar.vocabulary)
+    assert words == [*REPORT.split(), END_WORD] + [PAD_WORD] * (grammar.longest - 1 - len(REPORT.split()))
+    assert grammar.vocabulary[:2] == (PAD_WORD, END_WORD) and len(set(grammar.vocabulary)) == len(
+        grammar.vocabulary
+    )
     assert grammar.decode(torch.tensor([[5, 6, 7]])) == [grammar.vocabulary[5:8]]  # a model that never ends
     assert grammar.encode([]).shape == (0, grammar.longest) and grammar.decode(grammar.encode([])) == []
 
@@ -289,7 +291,7 @@ def test_reports_are_shown_as_one_would_print_them():
     assert english.show(REPORT.split()) == (
         "On Sunday the foxes beat the herons 2–1 in the cup. Ada scored twice. The coach was proud."
     )
-    assert english.show(("beat", "the", PAD)) == "Beat the <pad>" and english.show(()) == ""
+    assert english.show(("beat", "the", PAD_WORD)) == "Beat the <pad>" and english.show(()) == ""
     assert chinese.show(tuple(CHINESE)) == CHINESE and chinese.agrees([tuple(CHINESE)]).item()
 
 
@@ -325,7 +327,7 @@ def test_an_ambiguous_grammar_sums_over_its_parses():
     assert torch.allclose(grammar.log_prob(reports).exp(), torch.tensor([1.0, 4.0, 4.0]).double() / 9)
     assert len(grammar.parses(reports[1])) == 2
     chain = [grammar.next_token(reports[1][:n]) for n in range(3)]
-    p = [chain[n][grammar.vocabulary.index(token)] for n, token in enumerate(("very", "good", END))]
+    p = [chain[n][grammar.vocabulary.index(token)] for n, token in enumerate(("very", "good", END_WORD))]
     assert math.prod(p).item() == pytest.approx(4 / 9)
 
 
@@ -354,7 +356,7 @@ def test_rules_that_are_none(choices, text, sentence):
     [
         (lambda g: load_reports("french"), "'french': choose one of english, chinese"),
         (lambda g: g.encode([("the", "wolves")]), "'wolves' is no token"),
-        (lambda g: g.encode([("the", END)]), "'<end>' is no token"),
+        (lambda g: g.encode([("the", END_WORD)]), "'<end>' is no token"),
         (lambda g: g.encode([["the"] * 27]), "at most 26 tokens, this one has 27"),
         (lambda g: g.log_prob(REPORT), r"\[report\]"),
         (lambda g: g.log_prob(REPORT.split()), r"\[report\]"),

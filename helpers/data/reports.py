@@ -16,7 +16,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-PAD, END = "<pad>", "<end>"  # tokens 0 and 1 of every vocabulary
+PAD_WORD, END_WORD = "<pad>", "<end>"  # the first two tokens of every vocabulary
+PADDING, END = 0, 1  # and their numbers
 REPORTS_SEED = 1863  # the year of the first rules of football
 SIZES = {"train": 4000, "validation": 500, "test": 500}
 
@@ -140,8 +141,8 @@ class Grammar:
     def vocabulary(self) -> tuple[str, ...]:
         """All tokens: <pad> and <end>, then the others, sorted."""
         return (
-            PAD,
-            END,
+            PAD_WORD,
+            END_WORD,
             *sorted({token for part in self._parts for tokens in part.values() for token in tokens}),
         )
 
@@ -155,7 +156,7 @@ class Grammar:
 
         Raises ValueError for an unknown token and for a report that is too long.
         """
-        number = {token: i for i, token in enumerate(self.vocabulary) if token not in (PAD, END)}
+        number = {token: i for i, token in enumerate(self.vocabulary) if token not in (PAD_WORD, END_WORD)}
         rows = []
         for report in _reports(reports):
             unknown = next((token for token in report if token not in number), None)
@@ -192,7 +193,7 @@ class Grammar:
         reports = []
         for row in tokens.tolist():
             words = tuple(self.vocabulary[number] for number in row)
-            reports.append(words[: words.index(END)] if END in words else words)
+            reports.append(words[: words.index(END_WORD)] if END_WORD in words else words)
         return reports
 
     # --- inside -------------------------------------------------------------------------------------------------
@@ -259,7 +260,7 @@ class Grammar:
         """Tokens that may follow these, read as the text from `part` on, each with p(known, tokens, it)."""
         if part == len(self.text):
             if not tokens:
-                yield END, self._probability(known)
+                yield END_WORD, self._probability(known)
             return
         for phrase, written in self._parts[part].items():
             now = {**known, self.text[part]: phrase} if self.text[part] in self.choices else known

@@ -13,12 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot, pad
 
+from helpers.data.reports import END, PADDING
 from helpers.gan.losses import relativistic
 from helpers.gan.penalties import gradient_norm_squared
 from helpers.gan.steps import discriminator_step, generator_step
 from helpers.training import noise_like
-
-PADDING, END = 0, 1  # the numbers of the first two tokens of every vocabulary
 
 Relax = Callable[[Tensor], Tensor]
 

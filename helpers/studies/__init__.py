@@ -49,6 +49,14 @@ def write_study(name: str, settings: dict, runs: dict[str, list[dict]], **more) 
     os.replace(unfinished, RESULTS / f"{name}.json")
 
 
+def rounded(row: dict, digits: int) -> dict:
+    """The row, and the rows in it, with so many decimals."""
+    return {
+        key: rounded(value, digits) if isinstance(value, dict) else round(value, digits)
+        for key, value in row.items()
+    }
+
+
 def _number(value):
     """A number of NumPy or a tensor of one element as Python's."""
     return value.item()

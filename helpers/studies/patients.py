@@ -23,7 +23,7 @@ from helpers.privacy import (
     outcome_auc,
     tpr_at_fpr,
 )
-from helpers.studies import write_study
+from helpers.studies import rounded, write_study
 from helpers.training import Budget, for_cpu_seconds
 from helpers.vae.records import RecordVAE, record_bounds, record_vae_step
 
@@ -146,11 +146,6 @@ def distance_attack(generated: Tensor, scaling: Scaling, *sets: Tensor) -> dict[
     return tpr_at_fpr(*(-closest_distance(records, generated, scaling) for records in sets))
 
 
-def rounded(row: dict) -> dict:
-    """The row with four decimals."""
-    return {key: rounded(value) if isinstance(value, dict) else round(value, 4) for key, value in row.items()}
-
-
 def patients_run(
     seed: int,
     budget: Budget | None = None,
@@ -205,7 +200,7 @@ def patients_run(
         row["attack, samples"] = distance_attack(generated, maker.scaling, members, others)
         row["closer to training"] = closer_to_training(generated, members, others, maker.scaling)
         rows[name] = row
-    return {name: rounded(row) for name, row in rows.items()}
+    return {name: rounded(row, 4) for name, row in rows.items()}
 
 
 def main() -> None:

@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from helpers.data import Grammar, batches, load_reports
-from helpers.data.reports import Report, Reports
+from helpers.data.reports import PADDING, Report, Reports
 from helpers.gan import ema_copy, lr_factor, update_ema
+from helpers.gan.records import gumbel_like
 from helpers.gan.text import RecurrentGenerator, TextDiscriminator, TextGenerator, text_gan_step
-from helpers.language import PADDING, LanguageModel, report_nll, sample_tokens
+from helpers.language import LanguageModel, report_nll, sample_tokens
 from helpers.metrics import score_reports
-from helpers.studies import write_study
+from helpers.studies import rounded, write_study
 from helpers.training import Budget, for_cpu_seconds
 from helpers.vae import active_units, gaussian_kl, gumbel_softmax, iwae_bound, kl_warmup
 from helpers.vae.text import (
@@ -79,7 +80,7 @@ def judged(tokens: Tensor, data: Reports) -> dict[str, float]:
     reports = data.grammar.decode(tokens)
     figures = score_reports(reports, data.train.reports, data.grammar)
     figures["trigrams"] = trigram_coverage(reports, data.test.reports)
-    return {name: round(value, 4) for name, value in figures.items()}
+    return rounded(figures, 4)
 
 
 def sweep(sample: Callable[[float, torch.Generator], Tensor], data: Reports) -> dict[str, dict[str, float]]:
@@ -197,8 +198,7 @@ def straight_through(tau: float, generator: torch.Generator | None = None) -> Ca
     """Logits (…, n) to one-hot samples of their softmax, with the gradient of Gumbel-softmax at temperature τ."""
 
     def relax(logits: Tensor) -> Tensor:
-        u = torch.rand(logits.shape, generator=generator, dtype=logits.dtype)
-        return gumbel_softmax(logits, tau, -(-u.log()).log(), hard=True)  # a quarter of the time of `gumbel`
+        return gumbel_softmax(logits, tau, gumbel_like(logits, generator), hard=True)
 
     return relax
 

@@ -16,7 +16,7 @@ from helpers.language import (
     sample_tokens,
 )
 from helpers.metrics import novelty, score_reports
-from helpers.studies import write_study
+from helpers.studies import rounded, write_study
 
 SAMPLES, BATCH, LEARNING_RATE, SEEDS = 1000, 32, 5e-3, (0, 1, 2)
 PASSES = {"network, 10 passes": 10, "network, 40 passes": 40}  # over the 4,000 training reports
@@ -68,7 +68,7 @@ def three_ways(seed: int, passes: dict[str, int] = PASSES, orders: tuple = ORDER
     for name, reports in written.items():
         figures = score_reports(reports, data.train.reports, grammar)
         figures["novel"] = novelty(reports, data.train.reports)
-        row = {key: round(value, 5) for key, value in figures.items()}
+        row = rounded(figures, 5)
         for key, value in zip(("training nats", "test nats"), nats[name], strict=True):
             row[key] = round(value, 3) if math.isfinite(value) else None
         rows[name] = row

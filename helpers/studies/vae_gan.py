@@ -15,7 +15,7 @@ from helpers.data import batches, load_digits
 from helpers.gan import Discriminator, Generator, draw, from_tanh, gan_step, lr_factor, to_tanh
 from helpers.metrics import digit_classifier, score_digits, sharpness
 from helpers.plotting import image_grid
-from helpers.studies import RESULTS, study, write_study
+from helpers.studies import RESULTS, rounded, study, write_study
 from helpers.vae import VAE, vae_step
 from helpers.vae_gan import Encoder, gaussian_vae_step, vae_gan_loss_weights, vae_gan_step
 
@@ -133,10 +133,6 @@ def judged(networks: dict[str, nn.Module], has_encoder: bool = True) -> dict[str
     return judge(draw(networks["decoder"], 2000, seed=1), recon)
 
 
-def rounded(figures: dict[str, float]) -> dict[str, float]:
-    return {name: round(value, 3) for name, value in figures.items()}
-
-
 def trained(setting: str, seed: int, deviation: float, steps: int) -> VAE | dict[str, nn.Module]:
     """What "VAE", "VAE, Bernoulli", "GAN" or "VAE-GAN" has become after `steps` updates."""
     if setting == "VAE, Bernoulli":
@@ -168,7 +164,7 @@ def vae_gan_run(
         figures = judge(sampled(model), recon)
     else:
         figures = judged(model, has_encoder=setting != "GAN")
-    return rounded({"seconds": seconds} | figures)
+    return rounded({"seconds": seconds} | figures, 3)
 
 
 def weightings() -> dict[str, dict[str, dict[str, float]]]:
@@ -185,7 +181,7 @@ def weightings() -> dict[str, dict[str, dict[str, float]]]:
 
 def weighting_run(setting: str, seed: int, steps: int = WEIGHTING_STEPS) -> dict[str, float]:
     """One short run with one of `weightings()`."""
-    return rounded(judged(train_vae_gan(seed, weightings()[setting], steps)))
+    return rounded(judged(train_vae_gan(seed, weightings()[setting], steps)), 3)
 
 
 def draw_picture(deviation: float, columns: int = 10) -> None:
@@ -201,7 +197,7 @@ def main() -> None:
         return draw_picture(study("vae_gan")["settings"]["pixel_deviation"])
     tries = {}
     for deviation in DEVIATIONS:
-        tries[deviation] = rounded(judged(train_vae(SEEDS[0], deviation, TRY_STEPS)))
+        tries[deviation] = rounded(judged(train_vae(SEEDS[0], deviation, TRY_STEPS)), 3)
     deviation = min(tries, key=lambda each: tries[each]["distance"])
     runs = {setting: [vae_gan_run(setting, seed, deviation) for seed in SEEDS] for setting in STEPS}
     runs |= {f"loss weights: {name}": [weighting_run(name, seed) for seed in SEEDS] for name in weightings()}

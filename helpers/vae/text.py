@@ -8,12 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
 
+from helpers.data.reports import END, PADDING
 from helpers.training import noise_like
 from helpers.vae.bounds import gaussian_kl
 from helpers.vae.collapse import free_bits
 from helpers.vae.iwae import log_weights
-
-PADDING, END = 0, 1  # the numbers of the first two tokens of every vocabulary
 
 
 def tokens_before(x: Tensor) -> Tensor:
