@@ -170,6 +170,13 @@ def noise_like(like: Tensor | nn.Module, *shape: int, generator: torch.Generator
     return torch.randn(shape, generator=generator, device=device, dtype=like.dtype).to(like.device)
 
 
+def uniform_like(like: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Numbers uniform on [0, 1) of the shape of `like`, on its device, drawn where `generator` lives."""
+    device = like.device if generator is None else generator.device
+    dtype = like.dtype if like.is_floating_point() else torch.float32
+    return torch.rand(like.shape, generator=generator, device=device, dtype=dtype).to(like.device)
+
+
 @contextmanager
 def mode_kept(network: nn.Module) -> Iterator[None]:
     """Whatever happens inside, an error or Stop: each part of `network` is afterwards in the mode that it was in."""

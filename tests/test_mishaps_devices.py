@@ -225,6 +225,11 @@ MAKERS = {
 ON_THE_CPU = {
     "helpers/data/batching.py",
     "helpers/data/points.py",
+    "helpers/data/clips.py",
+    "helpers/data/drums.py",
+    "helpers/data/patients.py",
+    "helpers/data/reports.py",
+    "helpers/data/scans.py",
     "helpers/bench.py",
     "helpers/plotting.py",
     "helpers/gan/augment.py",  # indices: PyTorch takes those from the CPU

@@ -8,7 +8,7 @@ from helpers.data.scaling import Scaling
 from helpers.gan.losses import relativistic
 from helpers.gan.penalties import gradient_norm_squared
 from helpers.gan.steps import discriminator_step, generator_step
-from helpers.training import noise_like
+from helpers.training import noise_like, uniform_like
 
 
 def _layers(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
@@ -49,7 +49,7 @@ class RecordGenerator(nn.Module):
             soft = ((a + g) / self.tau).softmax(dim=1)
             y = one_hot(soft.argmax(dim=1), soft.shape[1]) - soft.detach() + soft
             if column.kind == "count":
-                y = y @ torch.arange(y.shape[1], dtype=y.dtype).log1p()[:, None]
+                y = y @ torch.arange(y.shape[1], dtype=y.dtype, device=y.device).log1p()[:, None]
             elif column.kind == "binary":
                 y = y[:, 1:]
             parts.append(y)
@@ -71,7 +71,7 @@ class RecordGenerator(nn.Module):
 
 def gumbel_like(numbers: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Standard Gumbel noise −log(−log u), u uniform, of the shape of `numbers`. Source: Maddison, Mnih, Teh (2017)."""
-    u = torch.rand(numbers.shape, generator=generator, dtype=numbers.dtype).clamp(min=1e-10, max=1 - 1e-7)
+    u = uniform_like(numbers, generator).clamp(min=1e-10, max=1 - 1e-7)
     return -(-u.log()).log()
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
 
 from helpers.data.reports import END, PADDING
-from helpers.training import noise_like
+from helpers.training import noise_like, uniform_like
 from helpers.vae.bounds import gaussian_kl
 from helpers.vae.collapse import free_bits
 from helpers.vae.iwae import log_weights
@@ -27,7 +27,7 @@ def word_dropout(
 
     It is for inputs alone: what is to be predicted stays whole. Source: Bowman et al. (2016), section 3.2.
     """
-    dropped = torch.rand(inputs.shape, generator=generator) < rate
+    dropped = uniform_like(inputs, generator) < rate
     return inputs.masked_fill(dropped, unknown)
 
 
@@ -87,7 +87,7 @@ class SentenceVAE(nn.Module):
         At temperature 0 the likeliest token is taken. What comes after an <end> is to be cut off, as `decode` of a
         grammar does.
         """
-        token, state, written = torch.full((len(z), 1), END), None, []
+        token, state, written = torch.full((len(z), 1), END, device=z.device), None, []
         for _ in range(self.longest):
             logits, state = self.decode(z, token, state)
             if temperature:
