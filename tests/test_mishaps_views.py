@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import sys
 from pathlib import Path
 
 import ipywidgets
@@ -39,12 +40,18 @@ def explorer(decode=decode, **more):
     return latent_explorer(decode, 3, alt=ALT, ends=ends)
 
 
+def texts():
+    codes = {"a": torch.tensor([1.0, 0.0]), "b": torch.tensor([0.0, 1.0]), "c": torch.tensor([2.0, 2.0])}
+    return widgets.explorer(lambda z: f"long {z[0]:.2f}, loud {z[1]:.2f}", codes, alt=ALT)
+
+
 VIEWS = {
     "divergence": lambda: divergence_bench(alt=ALT),
     "elbo": lambda: elbo_bench(alt=ALT),
     "pair": lambda: pair_bench(alt=ALT),
     "gan lab": lambda: gan_lab(alt=ALT),
     "latent": lambda: explorer(b=[0.0, 0.0, 3.0]),
+    "any sample": lambda: texts(),
 }
 
 
@@ -96,13 +103,14 @@ def on_purpose(*_, **__):
 def breaking(monkeypatch):
     """A function after which nothing can be drawn, and one after which all is well again."""
     targets = [(Stage, "picture"), (Sheet, "picture_of"), (GanLab, "set_rates")]
+    targets += [(sys.modules["helpers.widgets.explorer"], "sample_at")]
     whole = [getattr(*target) for target in targets]
 
     def set_to(methods):
         for target, method in zip(targets, methods, strict=True):
             monkeypatch.setattr(*target, method)
 
-    return lambda: set_to([on_purpose] * 3), lambda: set_to(whole)
+    return lambda: set_to([on_purpose] * 4), lambda: set_to(whole)
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -117,7 +125,7 @@ def test_whatever_is_touched_a_failure_is_a_sentence_and_the_next_touch_works(vi
         mended()
         touch(button(frame, "Reset"))
         assert "Stopped" not in page(frame), name
-        hidden = view == "latent" and not any(
+        hidden = view in ("latent", "any sample") and not any(
             part in parts(panel) and panel.layout.display != "none" for panel in frame.box.children
         )
         if hidden:
@@ -133,12 +141,12 @@ def test_whatever_is_touched_a_failure_is_a_sentence_and_the_next_touch_works(vi
         assert "Stopped" not in page(frame) and "This is the end" not in page(frame), name
 
 
-def test_every_view_of_the_explorer_is_touched(breaking):
-    """As above, in the two views that the explorer does not show at first."""
+def test_every_view_of_the_explorers_is_touched(breaking):
+    """As above, in the views that the explorers do not show at first."""
     broken, mended = breaking
-    for title in ("one dimension", "morph"):
-        frame = explorer(b=[0.0, 0.0, 3.0])
-        switch, *panels = frame.box.children[:4]
+    for view, title in (("latent", "one dimension"), ("latent", "morph"), ("any sample", "one dimension")):
+        frame = VIEWS[view]()
+        switch, *panels = (each for each in frame.box.children if not isinstance(each, ipywidgets.HTML))
         switch.value = title
         shown = next(panel for panel in panels if panel.layout.display != "none")
         for part in [part for part in parts(shown) if isinstance(part, TOUCHED)]:

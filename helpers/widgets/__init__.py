@@ -2,7 +2,8 @@
 
 from helpers.widgets.divergence import DivergenceBench, divergence_bench
 from helpers.widgets.elbo import ElboBench, elbo_bench
-from helpers.widgets.frame import LiveFrame
+from helpers.widgets.explorer import explorer
+from helpers.widgets.frame import LiveFrame, Text
 from helpers.widgets.gan_lab import GanLab, gan_lab
 from helpers.widgets.latent import LatentPlane, latent_explorer
 from helpers.widgets.pair import PairBench, pair_bench
@@ -14,8 +15,10 @@ __all__ = [
     "LatentPlane",
     "LiveFrame",
     "PairBench",
+    "Text",
     "divergence_bench",
     "elbo_bench",
+    "explorer",
     "gan_lab",
     "latent_explorer",
     "pair_bench",

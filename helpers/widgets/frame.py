@@ -3,7 +3,7 @@
 import asyncio
 import html
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import ClassVar
 
@@ -14,9 +14,29 @@ from helpers.plotting import Picture
 REST = 0.02  # seconds left to the kernel after each picture, so that buttons and other cells are answered
 
 
+@dataclass(frozen=True)
+class Text:
+    """A text where a picture would stand. In a place of fixed `height` what is longer is scrolled; sizes in pixels."""
+
+    text: str
+    alt: str
+    width: int = 650
+    height: int | None = 200
+    letters: int = 20
+
+    def html(self) -> str:
+        """An element that wraps its lines and says by `alt` what it is; a newline is a new line."""
+        style = f"font-size:{self.letters}px;line-height:1.5;overflow-wrap:anywhere;max-width:{self.width}px"
+        if self.height is not None:
+            style += f";height:{self.height}px;overflow-y:auto"
+        written = html.escape(self.text).replace("\n", "<br>")
+        return f'<div role="group" aria-label="{html.escape(self.alt)}" style="{style}">{written}</div>'
+
+
 class LiveFrame:
     """A picture that moves: `start()` gives a fresh iterator of Pictures, or of (Picture, caption), and Play runs it.
 
+    A Text may stand for the Picture, and (Picture, caption, html) puts HTML below it, with a sound for instance.
     The first picture is taken at once. `alt` describes what the moving picture shows. A reader without a live kernel
     sees `static`, or else the picture shown last. `controls` are widgets that stand above the buttons, `fps` is the
     most pictures a second. One frame plays at a time. A second frame of the same `name` (its `alt`, unless given)
@@ -31,13 +51,13 @@ class LiveFrame:
         alt: str,
         *,
         name: str | None = None,
-        static: Picture | None = None,
+        static: Picture | Text | None = None,
         controls: Sequence[Widget] = (),
         fps: float = 12,
     ):
         self.start, self.alt, self.static, self.fps = start, alt, static, fps
         self.name = name or alt
-        self.picture: Picture | None = None
+        self.picture: Picture | Text | None = None
         self._pictures: Iterator | None = None
         self._task: asyncio.Task | None = None
         self._broken = False  # whether the status tells of an error
@@ -49,14 +69,14 @@ class LiveFrame:
             self.open_frames[self.name].close()
         self.open_frames[self.name] = self
 
-        self._image, self._caption, self._status = HTML(), HTML(), HTML()
+        self._image, self._more, self._caption, self._status = HTML(), HTML(), HTML(), HTML()
         buttons = [
             self._button("Play", "play", self.play),
             self._button("Pause", "pause", self.pause),
             self._button("Step", "step-forward", self.step),
             self._button("Reset", "refresh", self.reset),
         ]
-        self.box = VBox([*controls, self._image, self._caption, HBox(buttons), self._status])
+        self.box = VBox([*controls, self._image, self._more, self._caption, HBox(buttons), self._status])
         self.reset()
 
     @property
@@ -125,18 +145,19 @@ class LiveFrame:
 
         return handle
 
-    def show(self, shown: Picture | tuple[Picture, str]) -> None:
-        """Show a picture, with a caption if one comes with it."""
-        picture, caption = shown if isinstance(shown, tuple) else (shown, "")
-        if not isinstance(picture, Picture):
-            raise TypeError(f"a frame shows a Picture, or (Picture, caption), not a {type(picture).__name__}")
+    def show(self, shown: Picture | Text | tuple) -> None:
+        """Show a picture, with a caption, or a caption and HTML, if they come with it."""
+        picture, caption, more = (*shown, "", "")[:3] if isinstance(shown, tuple) else (shown, "", "")
+        if not isinstance(picture, (Picture, Text)):
+            raise TypeError(f"a frame shows a Picture or a Text, not a {type(picture).__name__}")
         self.picture = picture
         # A size fixed beforehand keeps the page from jumping while the browser changes the picture.
         self._image.layout.width = f"{picture.width}px"
         self._image.layout.height = f"{picture.height + 4}px"
         self._image.value = replace(picture, alt=self.alt).html()
-        self._caption.value = html.escape(caption)
-        self._caption.layout.display = "block" if caption else "none"
+        self._more.value, self._caption.value = more, html.escape(caption)
+        for part in (self._more, self._caption):
+            part.layout.display = "block" if part.value else "none"
 
     def close(self) -> None:
         """Stop playing and take the widgets from the page."""
@@ -194,9 +215,9 @@ class LiveFrame:
         self._status.value = f'<span role="status" aria-live="polite">{html.escape(sentence)}</span>'
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        still = self.static or self.picture
+        still, more = (self.static, "") if self.static else (self.picture, self._more.value)
         bundle = dict(self.box._repr_mimebundle_())
-        return bundle | ({"text/html": still.html(), "text/plain": still.alt} if still else {})
+        return bundle | ({"text/html": still.html() + more, "text/plain": still.alt} if still else {})
 
 
 def _close(widget: Widget) -> None:

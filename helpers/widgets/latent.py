@@ -1,12 +1,10 @@
 """The latent explorer: sliders move a point of the latent space, and the image decoded there is shown."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
-from itertools import pairwise
 
 import numpy as np
 import torch
-from ipywidgets import Dropdown, FloatSlider, HBox, Layout, ToggleButtons, VBox
+from ipywidgets import Dropdown, HBox
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
@@ -15,8 +13,8 @@ from helpers.data.doors import ends_of
 from helpers.plotting import COLOUR_OF, SHARPNESS, Picture
 from helpers.vae import slerp
 from helpers.widgets.frame import LiveFrame
+from helpers.widgets.views import REACH, change_places, frame_of, legs, names_of, slider
 
-REACH = 3.0  # the explorer goes from -3 to 3: a standard normal leaves 0.3 % outside
 DESCRIPTION = (
     "Small decoded images in rows and columns, one for each place in the latent space, with a ring at the chosen "
     "place, and at their left the image decoded there, larger."
@@ -91,26 +89,10 @@ class Sheet:
         return plotting.encode(np.asarray(page), alt)
 
 
-def slider(name: str, low: float, high: float, step: float) -> FloatSlider:
-    """A slider of the explorer; its name is spoken by a screen reader."""
-    wide = {"layout": Layout(width="380px"), "style": {"description_width": "40px"}}
-    return FloatSlider(
-        value=max(low, 0.0),
-        min=low,
-        max=high,
-        step=step,
-        readout_format=".2f",
-        description=name,
-        tooltip=name,
-        **wide,
-    )
-
-
 class LatentPlane:
     """The view of a plane: two coordinates move, the others rest at `base` (latent,).
 
-    With more than two dimensions the reader chooses the two. Like the other views it has `sliders`, `choices` and
-    `controls`; `lay_out()` draws what rests, `look(alt)` the picture at the sliders, and `walk()` gives them places.
+    With more than two dimensions the reader chooses the two.
     """
 
     CELLS = 13  # images in each direction: one every half unit
@@ -131,10 +113,8 @@ class LatentPlane:
         return [choice.value for choice in self.choices]
 
     def chosen(self, change) -> None:
-        """The same dimension twice makes no plane: then the two change places."""
-        other = self.choices[1] if change.owner is self.choices[0] else self.choices[0]
-        if other.value == change.new:
-            other.value = change.old
+        """The same dimension twice makes no plane."""
+        change_places(self.choices, change)
 
     def lay_out(self) -> None:
         for each, dim in zip(self.sliders, self.dims, strict=True):
@@ -193,10 +173,7 @@ class OneDimension:
     def walk(self) -> Iterator[tuple[float, ...]]:
         """From the base up, down and back."""
         rest = float(self.base[self.choices[0].value])
-        ends = (rest, REACH, -REACH, rest)
-        for start, end in pairwise(ends):
-            for value in np.linspace(start, end, max(2, round(8 * abs(end - start)))):
-                yield (value,)
+        yield from legs(rest, REACH, -REACH, rest, a_unit=8)
 
 
 class Morph:
@@ -267,82 +244,8 @@ def latent_explorer(
         )
     if ends is not None and (len(ends) < 2 or any(code.numel() != latent_dim for code in ends.values())):
         raise ValueError(f"ends are two or more codes of {latent_dim} numbers, by name, to morph between.")
-    names = [
-        "z" + str(n).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")) for n in range(1, latent_dim + 1)
-    ]
+    names = names_of(latent_dim)
     views = {"plane": LatentPlane(decode, base, names)}
     if ends is not None:
         views |= {"one dimension": OneDimension(decode, base, names), "morph": Morph(decode, ends)}
-    switch = ToggleButtons(options=list(views), tooltips=["choose what moves"] * len(views))
-    panels = {title: VBox(view.controls) for title, view in views.items()}
-    placing, walked = False, {each: set() for view in views.values() for each in view.sliders}
-    laid_out = None  # the view, and its choices, that the sheet was last drawn for
-
-    def view():
-        return views[switch.value]
-
-    def lay_out() -> None:
-        nonlocal laid_out
-        wanted = switch.value, *(choice.value for choice in view().choices)
-        if wanted != laid_out:
-            laid_out = None  # a sheet that could not be drawn is tried again
-            view().lay_out()
-            laid_out = wanted
-
-    def look() -> Picture:
-        lay_out()
-        return view().look(alt)
-
-    def move_to(place: tuple[float, ...]) -> Picture:
-        nonlocal placing
-        placing = True
-        try:
-            for each, value in zip(view().sliders, place, strict=True):
-                on_a_step = round(value / each.step) * each.step
-                walked[each].add(round(on_a_step, 2))
-                each.value = on_a_step
-        finally:
-            placing = False
-        return look()
-
-    def walk() -> Iterator[Picture]:
-        yield from map(move_to, view().walk())
-
-    def slider_moved(change) -> None:
-        # The browser sends back, late and not quite exactly, what the walk has set: that is not the reader's hand.
-        echo = frame.playing and round(change.new, 2) in walked[change.owner]
-        if not (placing or echo):
-            frame.on_loop(lambda: take_over(change.owner, change.new))
-
-    def take_over(moved: FloatSlider, value: float) -> None:
-        nonlocal placing
-        frame.pause()
-        placing = True
-        try:
-            moved.value = value  # again, for the walk may have gone one step further
-        finally:
-            placing = False
-        frame.attempt(look)
-
-    def show_view() -> None:
-        for title, panel in panels.items():
-            panel.layout.display = "flex" if title == switch.value else "none"
-
-    def chosen(part, change) -> None:
-        part.chosen(change)
-        frame.on_loop(frame.reset)
-
-    show_view()
-    lay_out()  # here an error is the caller's, not a sentence in the view
-    if ends is None:
-        controls = views["plane"].controls
-    else:
-        controls = [switch, *panels.values()]
-    frame = LiveFrame(walk, alt, name=name, controls=controls)
-    for each in walked:
-        each.observe(frame.guarded(slider_moved), "value")
-    for part in views.values():
-        for choice in part.choices:
-            choice.observe(frame.guarded(partial(chosen, part)), "value")
-    switch.observe(frame.guarded(lambda _: frame.on_loop(lambda: (show_view(), frame.reset()))), "value")
-    return frame
+    return frame_of(views, alt, name=name)
