@@ -40,7 +40,7 @@ def constraints():
 def conda_requirements():
     """The lines of environment.yml as name -> version, without Python and pip themselves."""
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
-    pairs = dict(line.partition("=")[::2] for line in environment["dependencies"])
+    pairs = dict(line.partition("=")[::2] for line in environment["dependencies"] if isinstance(line, str))
     assert pairs.pop("python") == "3.11"
     assert pairs.pop("pip") == ""
     return pairs
@@ -109,9 +109,20 @@ def test_conda_lines_are_valid_specifications_from_conda_forge_alone():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     assert environment["channels"] == ["conda-forge", "nodefaults"]
     for line in environment["dependencies"]:
+        if not isinstance(line, str):
+            continue  # what pip installs, tested below
         spec = MatchSpec(line, strict=True)
         assert spec.name is not None
         assert line in ("pip",) or spec.version is not None
+
+
+def test_what_pip_adds_to_conda_is_the_extra_of_text_as_pinned():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    (added,) = (line["pip"] for line in environment["dependencies"] if not isinstance(line, str))
+    pins = constraints()
+    assert added == [
+        f"{name}=={pins[name]}" for name in sorted(names(PROJECT["optional-dependencies"]["text"]))
+    ]
 
 
 def test_nbgrader_stays_out_of_a_learners_environment():

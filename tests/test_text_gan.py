@@ -16,6 +16,7 @@ from helpers.gan.text import (
     RecurrentGenerator,
     TextDiscriminator,
     TextGenerator,
+    sample_reports,
     text_gan_step,
     windows,
 )
@@ -50,6 +51,7 @@ def relax(seed=2, tau=0.7):
 
 
 def test_hard_samples_are_one_hot_with_the_gradient_of_the_soft_ones(one_thread):
+    """(16.4)"""
     logits = torch.randn(50, 7, dtype=torch.float64, requires_grad=True)
     direction = torch.randn(50, 7, dtype=torch.float64)
     hard = relax()(logits)
@@ -111,7 +113,9 @@ def test_the_discriminator_is_the_whole_and_a_sum_over_neighbours(players):
 def test_samples_are_reproducible_and_follow_the_logits(players):
     generator, _ = players
     state = torch.get_rng_state()
-    first, second = (generator.sample(30, generator=torch.Generator().manual_seed(4)) for _ in range(2))
+    first, second = (
+        sample_reports(generator, 30, generator=torch.Generator().manual_seed(4)) for _ in range(2)
+    )
     assert torch.equal(first, second) and first.shape == (30, LONGEST)
     assert torch.equal(torch.get_rng_state(), state)
     n = 4000
@@ -120,7 +124,7 @@ def test_samples_are_reproducible_and_follow_the_logits(players):
             p.zero_()  # z says nothing: the same logits for all
         generator.head.bias.copy_(torch.randn(SIZE, generator=torch.Generator().manual_seed(5)))
         expected = n * (generator.logits(noise(1))[0, 0] / 0.5).softmax(0)
-    tokens = generator.sample(n, 0.5, torch.Generator().manual_seed(6))[:, 0]
+    tokens = sample_reports(generator, n, 0.5, torch.Generator().manual_seed(6))[:, 0]
     chi2 = ((torch.bincount(tokens, minlength=SIZE) - expected).square() / expected).sum().item()
     assert chi2 < SIZE + 4 * math.sqrt(2 * SIZE)
 
@@ -158,7 +162,7 @@ def test_a_gradient_reaches_the_language_model_through_all_tokens(one_thread):
 
 
 def test_a_step_by_hand(players):
-    """D on the relativistic loss with R1 and R2, then G through the D of that moment, with the same fakes."""
+    """(16.5) D on the relativistic loss with R1 and R2, then G through the D of that moment, with the same fakes."""
     generator, discriminator = players
     hand_g, hand_d = copy.deepcopy(generator), copy.deepcopy(discriminator)
     real, z = real_reports(), noise()

@@ -17,6 +17,7 @@ from helpers.vae.text import (
     sentence_vae_step,
     tokens_before,
     word_dropout,
+    write_reports,
 )
 
 
@@ -43,6 +44,7 @@ def codes(*shape, seed=1):
 
 
 def test_the_log_likelihood_is_the_sum_of_log_softmax_by_hand(vae, x):
+    """(16.1)"""
     z = codes(6, 3)
     found = vae.log_likelihood(x, z)
     for report, code, value in zip(x.tolist(), z, found, strict=True):
@@ -56,19 +58,12 @@ def test_the_log_likelihood_is_the_sum_of_log_softmax_by_hand(vae, x):
         assert value.item() == pytest.approx(total, abs=1e-9)
 
 
-def test_several_codes_of_a_report_give_the_likelihoods_of_each(vae, x):
-    z = codes(4, 6, 3)
-    together = vae.log_likelihood(x, z)
-    assert together.shape == (4, 6)
-    assert torch.allclose(together, torch.stack([vae.log_likelihood(x, each) for each in z]))
-
-
 def test_the_likelihoods_of_all_texts_sum_to_one(one_thread):
     """Three kinds of token, at most three of them: every text that ends, and every text that does not."""
     vae, z = SentenceVAE(3, 3, latent=2, embedding=4, hidden=5).double(), codes(1, 2)
     # The end first, or a token and the end, or two and whatever the third is; padding is no token that is written.
     with torch.no_grad():
-        vae.head.bias[PADDING] = -1e9
+        vae.decode.head.bias[PADDING] = -1e9
         rows = [[1, 0, 0], [2, 1, 0], [2, 2, 1], [2, 2, 2]]
         total = vae.log_likelihood(torch.tensor(rows), z.expand(4, -1)).exp().sum()
     assert total.item() == pytest.approx(1, abs=1e-12)
@@ -111,10 +106,10 @@ def test_padding_contributes_nothing(vae, x, grammar):
 def test_no_gradient_comes_from_padding(vae, x):
     assert (x == PADDING).any()
     vae.log_likelihood(x, codes(6, 3)).sum().backward()
-    assert vae.read.weight.grad is None  # the decoder has an embedding of its own
-    assert not vae.embed.weight.grad[PADDING].any() and vae.embed.weight.grad[END].any()
+    assert vae.encode.embed.weight.grad is None  # the decoder has an embedding of its own
+    assert not vae.decode.embed.weight.grad[PADDING].any() and vae.decode.embed.weight.grad[END].any()
     vae.encode(x)[0].square().sum().backward()
-    assert not vae.read.weight.grad[PADDING].any() and vae.read.weight.grad[END].any()
+    assert not vae.encode.embed.weight.grad[PADDING].any() and vae.encode.embed.weight.grad[END].any()
 
 
 # Word dropout
@@ -151,7 +146,7 @@ def test_word_dropout_touches_no_target(vae, x):
 
 
 def test_the_loss_of_a_step_is_the_negative_elbo_and_its_variants(vae, x):
-    """The learning rate is 0, so that all see the same weights."""
+    """(16.2) The learning rate is 0, so that all see the same weights."""
     optimiser = torch.optim.SGD(vae.parameters(), 0.0)
 
     def step(**settings):
@@ -182,25 +177,46 @@ def test_iwae_of_one_sample_is_the_elbo_and_more_samples_are_tighter(vae, x):
     assert log_w.shape == (samples, 6)
     with torch.no_grad():
         mu, log_var = vae.encode(x)
+
+        def reconstructions(eps):
+            return torch.stack([vae.log_likelihood(x, mu + (log_var / 2).exp() * each) for each in eps])
+
         eps = torch.randn(samples, 6, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-        reconstruction = vae.log_likelihood(x, mu + (log_var / 2).exp() * eps)
-        assert torch.allclose(log_w, log_weights(vae, x, mu, log_var, eps))
+        by_hand = torch.stack([log_weights(vae, x, mu, log_var, each) for each in eps])
+        assert torch.allclose(log_w, by_hand)
         # the KL by its closed form instead of by the same samples: equal up to the Monte Carlo error of log p(z)/q(z|x)
         log_w = sentence_log_weights(vae, x, many, torch.Generator().manual_seed(4))
         eps = torch.randn(many, 6, 3, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
-        reconstruction = vae.log_likelihood(x, mu + (log_var / 2).exp() * eps)
+        reconstruction = reconstructions(eps)
     estimate = reconstruction.mean(dim=0) - gaussian_kl(mu, log_var)
     error = (log_w - reconstruction).std(dim=0) / math.sqrt(many)
     assert ((iwae_bound(log_w, 1) - estimate).abs() < 4 * error).all()
     assert (iwae_bound(log_w, many) > iwae_bound(log_w, 1)).all()
 
 
+def test_the_negative_elbo_is_the_nats_of_the_report_and_the_gap(grammar, x, one_thread):
+    """(16.3) With one latent dimension, so that the posterior is known on a grid."""
+    torch.manual_seed(3)
+    vae = SentenceVAE(len(grammar.vocabulary), grammar.longest, latent=1, embedding=7, hidden=9).double()
+    z = torch.linspace(-9, 9, 2001, dtype=torch.float64)
+    for report in x[:2]:
+        with torch.no_grad():
+            vae.decode.gru.weight_ih_l0[:, 7:] = 2  # so that z matters
+            mu, log_var = (each.squeeze() for each in vae.encode(report[None]))
+            log_joint = vae.log_likelihood(report.expand(2001, -1), z[:, None]) + vae.log_prior(z[:, None])
+            log_q = torch.distributions.Normal(mu, (log_var / 2).exp()).log_prob(z)
+        log_p = torch.trapezoid(log_joint.exp(), z).log()
+        gap = torch.trapezoid(log_q.exp() * (log_q - (log_joint - log_p)), z)
+        elbo = torch.trapezoid(log_q.exp() * (log_joint - log_q), z)
+        assert gap > 1e-4 and torch.isclose(-elbo, -log_p + gap)
+
+
 def test_reports_in_parts_have_the_bounds_of_all_at_once(vae, x):
     """Where q is the same for all and z is not read, every weight is log p(x): the parts must not mix."""
     with torch.no_grad():
-        vae.to_code.weight.zero_()
-        vae.to_code.bias.zero_()  # q(z|x) = N(0, I), so log w = log p(x|z)
-        vae.gru.weight_ih_l0[:, 7:] = 0
+        vae.encode.to_code.weight.zero_()
+        vae.encode.to_code.bias.zero_()  # q(z|x) = N(0, I), so log w = log p(x|z)
+        vae.decode.gru.weight_ih_l0[:, 7:] = 0
     log_w = sentence_log_weights(vae, x, 3, rows=4)
     right = vae.log_likelihood(x, torch.zeros(6, 3).double()).detach()
     assert torch.allclose(log_w, right.expand(3, -1)) and active_units(vae.encode(x)[0].detach()) == 0
@@ -211,21 +227,23 @@ def test_reports_in_parts_have_the_bounds_of_all_at_once(vae, x):
 
 def test_samples_can_be_repeated_and_leave_other_random_numbers_alone(vae, grammar):
     state = torch.get_rng_state()
-    first, second = (vae.sample(20, 0.8, torch.Generator().manual_seed(7)) for _ in range(2))
+    z = codes(20, 3)
+    first, second = (write_reports(vae, z, 0.8, torch.Generator().manual_seed(7)) for _ in range(2))
     assert torch.equal(first, second) and first.shape == (20, grammar.longest)
     assert torch.equal(torch.get_rng_state(), state)
-    assert not torch.equal(first, vae.sample(20, 0.8, torch.Generator().manual_seed(8)))
+    assert not torch.equal(first, write_reports(vae, z, 0.8, torch.Generator().manual_seed(8)))
 
 
 def test_tokens_come_as_often_as_the_softmax_says(vae):
-    """First tokens of one code, at two temperatures, by the χ² of their counts."""
+    """(16.6) First tokens of one code, at two temperatures, by the χ² of their counts."""
     z, n = codes(1, 3), 4000
     with torch.no_grad():
-        vae.head.weight.mul_(8)
+        vae.decode.head.weight.mul_(8)
         logits = vae.decode(z, torch.tensor([[END]]))[0][0, 0]
     for temperature in (1.0, 0.5):
-        written = vae.write(z.expand(n, -1), temperature, torch.Generator().manual_seed(0))[:, 0]
-        expected = n * (logits / temperature).softmax(dim=0)
+        written = write_reports(vae, z.expand(n, -1), temperature, torch.Generator().manual_seed(0))[:, 0]
+        powers = logits.softmax(dim=0) ** (1 / temperature)
+        expected = n * powers / powers.sum()
         counts = torch.bincount(written, minlength=len(expected))
         chi2 = ((counts - expected).square() / expected).sum().item()
         assert chi2 < len(expected) + 4 * math.sqrt(2 * len(expected))
@@ -233,9 +251,11 @@ def test_tokens_come_as_often_as_the_softmax_says(vae):
 
 def test_at_temperature_nought_the_likeliest_token_is_written(vae):
     z = codes(5, 3)
-    written = vae.write(z, temperature=0)
+    written = write_reports(vae, z, temperature=0)
     logits, _ = vae.decode(z, tokens_before(written))
-    assert torch.equal(written, logits.argmax(dim=2)) and torch.equal(written, vae.write(z, temperature=0))
+    assert torch.equal(written, logits.argmax(dim=2)) and torch.equal(
+        written, write_reports(vae, z, temperature=0)
+    )
 
 
 def test_a_few_updates_bring_the_loss_down(grammar, one_thread):

@@ -36,15 +36,9 @@ class TextGenerator(nn.Module):
     def __init__(self, size: int, longest: int, latent: int = 32, width: int = 256, channels: int = 32):
         super().__init__()
         self.latent = latent
-        self.net = nn.Sequential(
-            nn.Linear(latent, width),
-            nn.ReLU(),
-            nn.Linear(width, width),
-            nn.ReLU(),
-            nn.Linear(width, longest * channels),
-            nn.Unflatten(1, (longest, channels)),
-            nn.ReLU(),
-        )
+        layers = [nn.Linear(latent, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()]
+        layers += [nn.Linear(width, longest * channels), nn.Unflatten(1, (longest, channels)), nn.ReLU()]
+        self.net = nn.Sequential(*layers)
         self.head = nn.Linear(3 * channels, size)
 
     def logits(self, z: Tensor) -> Tensor:
@@ -54,15 +48,18 @@ class TextGenerator(nn.Module):
     def forward(self, z: Tensor, relax: Relax) -> Tensor:
         return relax(self.logits(z))
 
-    @torch.no_grad()
-    def sample(self, n: int, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
-        """`n` reports as token numbers (n, longest), each token from softmax(logits / temperature).
 
-        At temperature 1 this is what straight-through Gumbel-softmax shows the discriminator.
-        """
-        logits = self.logits(noise_like(self, n, self.latent, generator=generator))
-        probabilities = (logits / temperature).softmax(dim=-1).flatten(0, 1)
-        return torch.multinomial(probabilities, 1, generator=generator).view(n, -1)
+@torch.no_grad()
+def sample_reports(
+    net: TextGenerator, n: int, temperature: float = 1.0, generator: torch.Generator | None = None
+) -> Tensor:
+    """`n` reports of the generator `net` as token numbers (n, longest), each token from softmax(logits / temperature).
+
+    At temperature 1 this is what straight-through Gumbel-softmax shows the discriminator.
+    """
+    logits = net.logits(noise_like(net, n, net.latent, generator=generator))
+    probabilities = (logits / temperature).softmax(dim=-1).flatten(0, 1)
+    return torch.multinomial(probabilities, 1, generator=generator).view(n, -1)
 
 
 class RecurrentGenerator(nn.Module):
@@ -94,14 +91,9 @@ class TextDiscriminator(nn.Module):
     def __init__(self, size: int, longest: int, embedding: int = 32, width: int = 256):
         super().__init__()
         self.embed = nn.Linear(size, embedding, bias=False)
-        self.whole = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(longest * embedding, width),
-            nn.LeakyReLU(0.2),
-            nn.Linear(width, width),
-            nn.LeakyReLU(0.2),
-            nn.Linear(width, 1),
-        )
+        layers = [nn.Flatten(), nn.Linear(longest * embedding, width), nn.LeakyReLU(0.2)]
+        layers += [nn.Linear(width, width), nn.LeakyReLU(0.2), nn.Linear(width, 1)]
+        self.whole = nn.Sequential(*layers)
         self.part = nn.Sequential(nn.Linear(3 * embedding, 64), nn.LeakyReLU(0.2), nn.Linear(64, 1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -131,8 +123,8 @@ def text_gan_step(
     def d_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         loss = relativistic(real_logits, fake_logits)
         if gamma:
-            slopes = gradient_norm_squared(discriminator, real) + gradient_norm_squared(discriminator, seen)
-            loss = loss + gamma / 2 * slopes
+            squares = gradient_norm_squared(discriminator, real) + gradient_norm_squared(discriminator, seen)
+            loss = loss + gamma / 2 * squares
         return loss
 
     def g_loss(fake_logits: Tensor) -> Tensor:

@@ -16,7 +16,13 @@ from helpers.data import Grammar, batches, load_reports
 from helpers.data.reports import PADDING, Report, Reports
 from helpers.gan import ema_copy, lr_factor, update_ema
 from helpers.gan.records import gumbel_like
-from helpers.gan.text import RecurrentGenerator, TextDiscriminator, TextGenerator, text_gan_step
+from helpers.gan.text import (
+    RecurrentGenerator,
+    TextDiscriminator,
+    TextGenerator,
+    sample_reports,
+    text_gan_step,
+)
 from helpers.language import LanguageModel, report_nll, sample_tokens
 from helpers.metrics import score_reports
 from helpers.studies import rounded, write_study
@@ -28,6 +34,7 @@ from helpers.vae.text import (
     sentence_vae_step,
     tokens_before,
     word_dropout,
+    write_reports,
 )
 
 SEEDS, SECONDS, SAMPLES = (0, 1, 2), 60.0, 1000
@@ -120,13 +127,19 @@ def judged_vae(vae: SentenceVAE, data: Reports) -> dict:
     """−ELBO and −IWAE with 64 samples on the test reports, in nats; KL; active units; samples by temperature."""
     log_w = sentence_log_weights(vae, data.test.tokens, 64, torch.Generator().manual_seed(0))
     mu, log_var = vae.encode(data.test.tokens)
+
+    def sample(temperature: float, generator: torch.Generator) -> Tensor:
+        return write_reports(
+            vae, torch.randn(SAMPLES, vae.latent, generator=generator), temperature, generator
+        )
+
     return {
         "-elbo": round(-iwae_bound(log_w, 1).mean().item(), 3),
         "-iwae": round(-iwae_bound(log_w, 64).mean().item(), 3),
         "exact": exact_nats(data.grammar, data.test.reports),
         "kl": round(gaussian_kl(mu, log_var).mean().item(), 3),
         "active": active_units(mu),
-        "samples": sweep(lambda temperature, generator: vae.sample(SAMPLES, temperature, generator), data),
+        "samples": sweep(sample, data),
     }
 
 
@@ -232,7 +245,9 @@ def gan_run(seed: int, budget: Budget) -> dict:
     source = batches(data.train.tokens, GAN_BATCH, torch.Generator().manual_seed(seed))
     generator = TextGenerator(len(data.grammar.vocabulary), data.grammar.longest)
     average, updates = play(generator, data, source, budget, GAN_RATE)
-    samples = sweep(lambda temperature, generator: average.sample(SAMPLES, temperature, generator), data)
+    samples = sweep(
+        lambda temperature, generator: sample_reports(average, SAMPLES, temperature, generator), data
+    )
     return {"updates": updates, "samples": samples}
 
 

@@ -31,76 +31,93 @@ def word_dropout(
     return inputs.masked_fill(dropped, unknown)
 
 
-class SentenceVAE(nn.Module):
-    """q(z|x) = N(μ(x), diag σ²(x)) and p(x|z) = Πₜ p(xₜ | x₁ … xₜ₋₁, z) for reports of at most `longest` tokens.
+class ReportEncoder(nn.Module):
+    """q(z|x) = N(μ(x), diag σ²(x)) of reports (B, T), T ≤ longest: μ and log σ², each (B, latent).
 
-    The encoder looks at pairs of neighbours and pools over all positions, which takes less time than a recurrent one;
-    the decoder is a GRU that sees z at every step. Source: Bowman et al. (2016), section 3, but for these two.
+    It looks at pairs of neighbours and pools over all positions, which takes less time than a recurrent network.
+    Padding contributes nothing.
     """
 
-    def __init__(self, size: int, longest: int, latent: int = 8, embedding: int = 64, hidden: int = 128):
+    def __init__(self, size: int, longest: int, latent: int, embedding: int, hidden: int):
         super().__init__()
-        self.longest, self.latent, self.unknown = longest, latent, size
-        self.read = nn.Embedding(size, embedding)
+        self.embed = nn.Embedding(size, embedding)
         self.position = nn.Parameter(0.1 * torch.randn(longest, embedding))
         self.pairs = nn.Linear(2 * embedding, hidden)
         self.to_code = nn.Linear(2 * hidden, 2 * latent)
-        self.embed = nn.Embedding(size + 1, embedding)  # the last one is `unknown`, for word dropout
-        self.gru = nn.GRU(embedding + latent, hidden, batch_first=True)
-        self.head = nn.Linear(hidden, size)
 
-    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Reports (B, T), T ≤ longest, to μ and log σ², each (B, latent); padding contributes nothing."""
-        h = self.read(x) + self.position[: x.shape[1]]
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = self.embed(x) + self.position[: x.shape[1]]  # (B, T, embedding)
         h = self.pairs(torch.cat([h[:, :-1], h[:, 1:]], dim=2)).relu()  # (B, T − 1, hidden)
-        real = (x[:, 1:] != PADDING).unsqueeze(2)  # pairs whose second token is none of the padding
+        real = (x[:, 1:] != PADDING).unsqueeze(2)  # pairs whose second token is no padding
         h = h * real
         pooled = torch.cat([h.amax(dim=1), h.sum(dim=1) / real.sum(dim=1).clamp(min=1)], dim=1)
         mu, log_var = self.to_code(pooled).chunk(2, dim=1)
         return mu, log_var
 
-    def decode(self, z: Tensor, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """z (B, latent) and inputs (B, T) to the logits (B, T, V) of the token after each of them, and the state."""
-        z = z.unsqueeze(1).expand(-1, inputs.shape[1], -1)
+
+class ReportDecoder(nn.Module):
+    """z (B, latent) and inputs (B, T) to the logits (B, T, V) of the token after each of them, and the state.
+
+    A GRU that sees z at every step. The inputs may hold one token more than reports do: `size`, for word dropout.
+    """
+
+    def __init__(self, size: int, latent: int, embedding: int, hidden: int):
+        super().__init__()
+        self.embed = nn.Embedding(size + 1, embedding)  # the last one is for hidden tokens
+        self.gru = nn.GRU(embedding + latent, hidden, batch_first=True)
+        self.head = nn.Linear(hidden, size)
+
+    def forward(self, z: Tensor, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        z = z.unsqueeze(1).expand(-1, inputs.shape[1], -1)  # the same z at every step
         hidden, state = self.gru(torch.cat([self.embed(inputs), z], dim=2), state)
         return self.head(hidden), state
 
+
+class SentenceVAE(nn.Module):
+    """q(z|x) by `encode`, p(x|z) = Πₜ p(xₜ | x₁ … xₜ₋₁, z) by `decode`, for reports of at most `longest` tokens.
+
+    Source: Bowman et al. (2016), section 3, but for the encoder and for z at every step.
+    """
+
+    def __init__(self, size: int, longest: int, latent: int = 8, embedding: int = 64, hidden: int = 128):
+        super().__init__()
+        self.longest, self.latent, self.unknown = longest, latent, size
+        self.encode = ReportEncoder(size, longest, latent, embedding, hidden)
+        self.decode = ReportDecoder(size, latent, embedding, hidden)
+
     def log_likelihood(self, x: Tensor, z: Tensor, inputs: Tensor | None = None) -> Tensor:
-        """log p(x|z), its <end> included, in nats: x (B, T) and z (…, B, latent) to (…, B).
+        """log p(x|z), its <end> included, in nats: x (B, T) and z (B, latent) to (B,).
 
         The decoder reads the true tokens (teacher forcing), or `inputs` (B, T) in their place.
         """
-        inputs = tokens_before(x) if inputs is None else inputs
-        rows, inputs = (each.expand(*z.shape[:-1], -1).flatten(0, -2) for each in (x, inputs))
-        logits, _ = self.decode(z.flatten(0, -2), inputs)
-        losses = cross_entropy(logits.flatten(0, 1), rows.flatten(), reduction="none", ignore_index=PADDING)
-        return -losses.view(*z.shape[:-1], -1).sum(dim=-1)
+        logits, _ = self.decode(z, tokens_before(x) if inputs is None else inputs)
+        losses = cross_entropy(logits.mT, x, reduction="none", ignore_index=PADDING)  # (B, T)
+        return -losses.sum(dim=1)
 
     def log_prior(self, z: Tensor) -> Tensor:
         """log N(z; 0, I), (…, latent) to (…), in nats."""
         return torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(dim=-1)
 
-    @torch.no_grad()
-    def write(self, z: Tensor, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
-        """A report for each z, token by token from softmax(logits / temperature), (n, latent) to (n, longest).
 
-        At temperature 0 the likeliest token is taken. What comes after an <end> is to be cut off, as `decode` of a
-        grammar does.
-        """
-        token, state, written = torch.full((len(z), 1), END, device=z.device), None, []
-        for _ in range(self.longest):
-            logits, state = self.decode(z, token, state)
-            if temperature:
-                probabilities = (logits[:, -1] / temperature).softmax(dim=-1)
-                token = torch.multinomial(probabilities, 1, generator=generator)
-            else:
-                token = logits[:, -1].argmax(dim=-1, keepdim=True)
-            written.append(token)
-        return torch.cat(written, dim=1)
+@torch.no_grad()
+def write_reports(
+    vae: SentenceVAE, z: Tensor, temperature: float = 1.0, generator: torch.Generator | None = None
+) -> Tensor:
+    """A report for each z, token by token from softmax(logits / temperature), (n, latent) to (n, longest).
 
-    def sample(self, n: int, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
-        """`n` reports (n, longest) for codes from the prior N(0, I); the temperature is that of the tokens."""
-        return self.write(noise_like(self, n, self.latent, generator=generator), temperature, generator)
+    At temperature 0 the likeliest token is taken. What comes after an <end> is to be cut off, as `decode` of a
+    grammar does.
+    """
+    token, state, written = torch.full((len(z), 1), END, device=z.device), None, []
+    for _ in range(vae.longest):
+        logits, state = vae.decode(z, token, state)  # (n, 1, V)
+        if temperature:
+            probabilities = (logits[:, -1] / temperature).softmax(dim=-1)
+            token = torch.multinomial(probabilities, 1, generator=generator)
+        else:
+            token = logits[:, -1].argmax(dim=-1, keepdim=True)
+        written.append(token)
+    return torch.cat(written, dim=1)
 
 
 def sentence_vae_step(
@@ -142,7 +159,8 @@ def sentence_log_weights(
     """
     found = []
     for part in x.split(rows):
-        mu, log_var = vae.encode(part)
-        eps = noise_like(mu, samples, *mu.shape, generator=generator)
-        found.append(log_weights(vae, part, mu, log_var, eps))
+        mu, log_var = (each.repeat(samples, 1) for each in vae.encode(part))  # (samples · B, latent)
+        eps = noise_like(mu, *mu.shape, generator=generator)
+        log_w = log_weights(vae, part.repeat(samples, 1), mu, log_var, eps)
+        found.append(log_w.view(samples, -1))
     return torch.cat(found, dim=1)
