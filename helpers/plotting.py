@@ -472,10 +472,13 @@ def bar_plot(
     ylabel="",
     line=None,
     line_label="",
+    side_by_side=False,
+    width=6.4,
 ) -> Picture:
     """One bar a value; `names` below them (0, 1, 2, … unless given), and a dashed `line` to compare with.
 
-    `values` is a list of numbers, or a mapping from the name of a part to such a list: then the parts are stacked.
+    `values` is a list of numbers, or a mapping from the name of a part to such a list: then the parts are stacked, or,
+    `side_by_side`, stand beside each other; a name may then come more than once.
     """
     parts = values if isinstance(values, Mapping) else {"": values}
     parts = {part: _as_array(heights) for part, heights in parts.items()}
@@ -483,13 +486,20 @@ def bar_plot(
     names = [str(name) for name in (range(count) if names is None else names)]
     if any(len(heights) != len(names) for heights in parts.values()):
         raise ValueError(f"There are {count} values and {len(names)} names: give one name for each bar.")
-    figure, axes = new_figure(height=2.6)
-    bottom = np.zeros(count)
-    for (part, heights), colour in zip(
-        parts.items(), (COLOUR_OF["result"], COLOUR_OF["second part"]), strict=False
-    ):
-        axes.bar(names, heights, width=0.7, bottom=bottom, color=colour, label=part or None)
-        bottom = bottom + heights
+    figure, axes = new_figure(width=width, height=2.6)
+    if side_by_side:
+        each = 0.8 / len(parts)
+        for k, ((part, heights), colour) in enumerate(zip(parts.items(), cycle(COLOURS), strict=False)):
+            places = np.arange(count) + (k - (len(parts) - 1) / 2) * each
+            axes.bar(places, heights, width=each, color=colour, label=part or None)
+        axes.set_xticks(range(count), names)
+    else:
+        bottom = np.zeros(count)
+        for (part, heights), colour in zip(
+            parts.items(), (COLOUR_OF["result"], COLOUR_OF["second part"]), strict=False
+        ):
+            axes.bar(names, heights, width=0.7, bottom=bottom, color=colour, label=part or None)
+            bottom = bottom + heights
     if line is not None:
         axes.axhline(line, color=COLOUR_OF["reference"], linestyle="--", label=line_label)
     if line is not None or "" not in parts:

@@ -71,7 +71,7 @@ def test_a_report_is_a_product_of_choices_and_the_entropy_its_mean_information(d
 
 
 def test_coverage_of_the_true_grammar():
-    """(1.4), by all short reports in a smaller world, against what samples cover."""
+    """(1.7), by all short reports in a smaller world, against what samples cover."""
     p = torch.tensor([0.5, 0.3, 0.15, 0.05], dtype=torch.float64)
     expected = 1 - (p * (1 - p) ** 6).sum()
     drawn = torch.multinomial(p, 6 * 4000, replacement=True, generator=seeded(0)).view(4000, 6)
@@ -124,7 +124,7 @@ def test_goals_are_as_frequent_as_in_the_grammar():
 
 
 def test_a_count_is_smoothed_by_the_shorter_context():
-    """(1.6), by hand: after 2 came 3 twice and 4 once; the unigram has seen 3 four times among eleven tokens."""
+    """(1.5), by hand: after 2 came 3 twice and 4 once; the unigram has seen 3 four times among eleven tokens."""
     model = NGram(2, SIZE).fit(TINY)
     unigram_of_3 = (4 + 1 / SIZE) / (11 + 1)
     assert model.next_token(())[3].item() == pytest.approx(unigram_of_3)
@@ -145,7 +145,7 @@ def test_the_probabilities_of_an_n_gram_sum_to_one(n, data):
 
 
 def test_the_likelihood_of_a_report_is_a_product_over_its_tokens():
-    """(1.5): over all reports of at most five tokens, and those that are longer, the products sum to 1."""
+    """(1.4): over all reports of at most five tokens, and those that are longer, the products sum to 1."""
     model = NGram(3, SIZE).fit(TINY)
     found, longer = finite(lambda path: model.next_token(((END, END, *path))[-2:]))
     assert sum(found.values()) + longer == pytest.approx(1, abs=1e-6)
@@ -188,7 +188,7 @@ def network():
 
 
 def test_the_nll_is_the_sum_of_log_softmax_by_hand(network):
-    """(1.7): token by token with the state handed on, the true tokens read, padding not counted; their mean."""
+    """(1.6): token by token with the state handed on, the true tokens read, padding not counted; their mean."""
     by_hand = []
     for row in TINY.tolist():
         total, state, before = 0.0, None, END

@@ -348,6 +348,16 @@ def test_bars_stand_on_the_ground_or_on_each_other(figures):
     assert list(plain.get_lines()[0].get_ydata()) == [0.04, 0.04]
 
 
+def test_bars_stand_side_by_side_under_names_that_may_come_twice(figures):
+    bar_plot(
+        {"a": [1.0, 2.0, 3.0], "b": [0.0, 4.0, 5.0]}, alt=ALT, names=["the", "fox", "the"], side_by_side=True
+    )
+    axes = figures[0].axes[0]
+    assert [bar.get_height() for bar in axes.patches] == [1, 2, 3, 0, 4, 5]
+    assert [round(bar.get_x(), 2) for bar in axes.patches] == [-0.4, 0.6, 1.6, 0, 1, 2]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["the", "fox", "the"]
+
+
 def test_pictures_side_by_side_keep_their_sizes_and_words():
     left, right = (
         image_grid(torch.full((1, 1, 10, side), ink), alt=f"{ALT} {side}")
