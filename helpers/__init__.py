@@ -7,6 +7,7 @@ tests/test_floors.py reads this table, so a new file or folder gets its place in
     4  widgets, checks                live views, the checks of learners' answers
     3  plotting, metrics, diagnosis   every figure, every judgement of samples and of logs
     3  privacy                        generated records: of what use they are, and whom they give away
+    3  lesions                        generated scans: what is left of a lesion, a reader that finds one
     2½ vae_gan                        the two families joined: VAE-GAN as a table of loss weights
     2  gan, vae                       losses, networks and steps of each family
     2  language                       models that write text: a knowledge base, n-grams, a recurrent network

@@ -43,7 +43,7 @@ MEMBERS, OTHERS = torch.tensor([0.9, 0.8, 0.3, 0.1]), torch.tensor([0.7, 0.6, 0.
     [(0.0, 2, 0), (0.25, 2, 1), (0.5, 3, 2), (0.49, 2, 1), (0.75, 4, 3)],
 )
 def test_rates_by_hand(fpr, found, accused):
-    """At 25 % one non-member, 0.7, may be accused: the threshold is 0.6, and 0.9 and 0.8 are found."""
+    """(19.4): at 25 % one non-member, 0.7, may be accused: the threshold is 0.6, and 0.9 and 0.8 are found."""
     attack = tpr_at_fpr(MEMBERS, OTHERS, fpr)
     assert (attack["tpr"], attack["fpr"]) == (found / 4, accused / 4)
     assert attack["auc"] == (4 + 4 + 2 + 1) / 16  # pairs in which the member scores higher
@@ -57,6 +57,38 @@ def test_only_the_order_of_scores_counts():
     first = tpr_at_fpr(members, others)
     assert first == tpr_at_fpr(members.exp(), others.exp())
     assert first == tpr_at_fpr(members.flip(0), others[torch.randperm(200, generator=rng)])
+
+
+def test_a_density_compared_with_the_populations_finds_members_that_the_density_alone_does_not():
+    """(19.3): a model that is the population plus narrow peaks at its members, most of whom are ordinary."""
+    rng = seeded(2)
+    members, others = (torch.randn(200, generator=rng, dtype=torch.float64) for _ in range(2))
+    p = torch.distributions.Normal(0.0, 1.0)
+    peaks = torch.distributions.Normal(members, 1e-4)
+
+    def log_q(x):
+        return (0.7 * p.log_prob(x).exp() + 0.3 * peaks.log_prob(x[:, None]).exp().mean(1)).log()
+
+    alone = tpr_at_fpr(p.log_prob(members), p.log_prob(others))  # the order of a good model
+    score = tpr_at_fpr(*(log_q(x) - p.log_prob(x) for x in (members, others)))
+    assert score["tpr"] > 0.95 and alone["tpr"] < 0.12
+
+
+@pytest.mark.parametrize("epsilon", [0.5, 1.0, 3.0])
+def test_what_is_differentially_private_bounds_every_attack(epsilon):
+    """(19.6) for Laplace's mechanism, and (19.7) for every threshold of an attack on it; equality is reached."""
+    noise = stats.laplace(scale=1 / epsilon)  # added to a count, which one person changes by 1
+    thresholds = np.linspace(-20, 20, 4001)
+    with_her, without = noise.sf(thresholds - 1), noise.sf(thresholds)  # P(M(D) > τ), P(M(D′) > τ)
+    assert (with_her <= np.exp(epsilon) * without * (1 + 1e-9)).all()
+    assert (without <= np.exp(epsilon) * with_her * (1 + 1e-9)).all()
+    assert np.isclose(with_her, np.exp(epsilon) * without).any()
+    intervals = noise.cdf(thresholds[100:] - 1) - noise.cdf(thresholds[:-100] - 1)  # sets of another shape
+    assert (
+        intervals <= np.exp(epsilon) * (noise.cdf(thresholds[100:]) - noise.cdf(thresholds[:-100])) + 1e-12
+    ).all()
+    at_5 = np.interp(0.05, without[::-1], with_her[::-1])
+    assert at_5 <= np.exp(epsilon) * 0.05 + 1e-6
 
 
 def test_equal_scores_accuse_nobody():

@@ -116,7 +116,7 @@ def test_the_likelihood_sums_and_integrates_to_one_in_every_column(vae, records)
 
 
 def test_one_record_by_scipy(vae, records):
-    """A decoder that ignores z, its numbers known: every column's own distribution, in its own units."""
+    """(19.1), (19.2) with a decoder that ignores z, its numbers known: every column's distribution, in its units."""
     vae = constant(vae).double()
     with torch.no_grad():
         vae.decoder[-1].bias.copy_(torch.linspace(-0.7, 0.8, sum(vae.sizes)))

@@ -33,7 +33,22 @@ def numbers_for(column: Column) -> int:
     return len(column.categories) if column.kind in ("categorical", "ordinal") else 1
 
 
-class RecordVAE(nn.Module):
+class PriorSampler(nn.Module):
+    """What a trained model of records does: log p(z), and new records. It needs `latent`, `scaling` and `decode`."""
+
+    def log_prior(self, z: Tensor) -> Tensor:
+        """log N(z; 0, I), (…, latent) to (…,), in nats."""
+        return Normal(0.0, 1.0).log_prob(z).sum(-1)
+
+    @torch.no_grad()
+    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """`n` records (n, D) float64: z from the prior, then every column from its likelihood."""
+        z = noise_like(self, n, self.latent, generator=generator)
+        drawn = [_draw(p, generator) for p in self.decode(z)]
+        return self.scaling.restore(torch.stack(drawn, dim=1))
+
+
+class RecordVAE(PriorSampler):
     """q(z|x) = N(μ(x), diag σ²(x)) and p(x|z) = Πᵢ p(xᵢ|z) with `column_likelihood`, `layers` hidden layers each.
 
     Records are (B, D) float64, as `scaling`'s columns say; networks see them standardised. Each continuous column has
@@ -42,20 +57,13 @@ class RecordVAE(nn.Module):
     Kingma and Welling (2014); likelihoods by column as in Nazabal et al. (2020).
     """
 
-    def __init__(
-        self,
-        scaling: Scaling,
-        latent: int = 6,
-        hidden: int = 128,
-        floor: float = 0.05,
-        layers: int = 1,
-        dropout: float = 0.0,
-    ):
+    def __init__(self, scaling: Scaling, latent: int = 6, hidden: int = 128, floor: float = 0.05,
+                 layers: int = 1, dropout: float = 0.0):  # fmt: skip
         super().__init__()
         self.scaling, self.latent, self.floor = scaling, latent, floor
         self.sizes = [numbers_for(column) for column in scaling.columns]
-        self.encoder = _network(sum(self.sizes), 2 * latent, hidden, layers, dropout)
-        self.decoder = _network(latent, sum(self.sizes), hidden, layers, dropout)
+        self.encoder = hidden_layers(sum(self.sizes), 2 * latent, hidden, layers, dropout)
+        self.decoder = hidden_layers(latent, sum(self.sizes), hidden, layers, dropout)
         self.log_std = nn.Parameter(torch.full((len(scaling.columns),), -1.0))
 
     def encode(self, records: Tensor) -> tuple[Tensor, Tensor]:
@@ -76,19 +84,9 @@ class RecordVAE(nn.Module):
         log_p = torch.stack([p.log_prob(values) for p, values in likelihoods]).sum(0)
         return log_p + self.scaling.log_slope(records).to(z.dtype)
 
-    def log_prior(self, z: Tensor) -> Tensor:
-        """log N(z; 0, I), (…, latent) to (…,), in nats."""
-        return Normal(0.0, 1.0).log_prob(z).sum(-1)
 
-    @torch.no_grad()
-    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """`n` records (n, D) float64: z from the prior, then every column from its likelihood."""
-        z = noise_like(self, n, self.latent, generator=generator)
-        drawn = [_draw(p, generator) for p in self.decode(z)]
-        return self.scaling.restore(torch.stack(drawn, dim=1))
-
-
-def _network(inputs: int, outputs: int, hidden: int, layers: int, dropout: float) -> nn.Sequential:
+def hidden_layers(inputs: int, outputs: int, hidden: int, layers: int, dropout: float) -> nn.Sequential:
+    """`layers` hidden layers of the size `hidden` between `inputs` and `outputs` numbers, with SiLU and dropout."""
     parts, width = [], inputs
     for _ in range(layers):
         parts += [nn.Linear(width, hidden), nn.SiLU(), nn.Dropout(dropout)]

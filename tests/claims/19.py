@@ -1,0 +1,112 @@
+"""What notebook 19 says of its own numbers."""
+
+
+def _runs(name):
+    return study("patients")["runs"][name]
+
+
+def _medians(name, key):
+    values = sorted(pd.json_normalize(_runs(name))[key])
+    return values[len(values) // 2]
+
+
+def entropy_and_best_auc_are_as_said():
+    assert round(patients.entropy(), 2) == 16.90 and round(patients.bayes_auc(), 3) == 0.832
+
+
+def four_columns_by_hand():
+    import math
+
+    age = -0.5 * 0.4**2 - math.log(0.5 * math.sqrt(2 * math.pi)) - math.log(14)
+    current = 0.4 - math.log(1 + math.exp(-0.7) + math.exp(0.4))
+    none = -math.log(1 + math.exp(-2))
+    visits = 0.7 * 3 - math.exp(0.7) - math.log(6)
+    assert abs(four["log p"].astype(float) - torch.tensor([age, current, none, visits]).numpy()).max() < 1e-4
+    assert round(-none, 2) == 0.13 and four["log p"].astype(float).idxmin() == "age"
+    assert (62 - 55) / 14 == 0.5
+
+
+def the_vae_is_a_tenth_of_a_nat_above_the_truth():
+    gap = (exact - elbo).mean().item()
+    assert 0.03 < gap < 0.2
+    assert (elbo <= tighter + 1e-4).all() and (exact - tighter).mean().item() < gap
+    assert abs(exact.mean().item() + patients.entropy()) < 0.15
+
+
+def age_and_pressure_go_together_and_shuffling_ends_it():
+    def r(records):
+        return torch.corrcoef(records[:, [0, 6]].double().T)[0, 1].item()
+
+    assert r(made["real"]) > 0.35 and abs(r(made["marginals only"])) < 0.08
+    assert all(abs(r(made[name]) - r(made["real"])) < 0.1 for name in ("VAE", "GAN"))
+
+
+def synthetic_records_are_of_use_and_marginals_are_not():
+    auc = {name: use(records)["AUC on real"] for name, records in made.items()}
+    assert all(auc["real"] - auc[name] < 0.02 for name in ("VAE", "GAN"))
+    assert 0.3 < auc["marginals only"] < 0.7 and auc["real"] > 0.8
+    error = {name: use(records)["correlation error"] for name, records in made.items()}
+    assert 0.005 < error["real"] < 0.03 and error["marginals only"] > 4 * max(error["VAE"], error["GAN"])
+    assert max(error["VAE"], error["GAN"]) < 2.5 * error["real"]
+
+
+def two_hundred_others_allow_ten():
+    s = scores_of(vae, others)
+    threshold = s.sort(descending=True).values[10]
+    assert len(s) == 200 and (s > threshold).sum() == 10
+    assert 0.1 + 0.9 / 2 == 0.55 and 0.1 * 200 == 20
+
+
+def the_vae_of_4_000_keeps_little():
+    assert attack["tpr"] < 0.2 and attack["low"] < 0.09
+    assert 130 < VAE_STEPS * 256 / 4000 < 150
+
+
+def the_large_one_gives_nearly_all_away_and_the_other_few():
+    large, small = (compared[name] for name in ("large", "regularised"))
+    assert large["TPR"] > 0.85 and small["TPR"] < 0.25
+    assert large["test nats"] > small["test nats"] + 2
+    assert small["from"] < small["TPR"] < small["to"]
+
+
+def the_study_says_what_the_page_says():
+    assert _medians("leaking VAE", "attack.tpr") >= 0.9 and _medians("regularised VAE", "attack.tpr") <= 0.12
+    better = [
+        a["auc"] - b["auc"] for a, b in zip(_runs("leaking VAE"), _runs("regularised VAE"), strict=True)
+    ]
+    assert sum(each > 0.008 for each in better) == 2
+    assert all(0.1 <= run["attack, samples"]["tpr"] <= 0.22 for run in _runs("leaking GAN"))
+    assert _medians("leaking VAE", "−IWAE") > 20 and _medians("regularised VAE", "−IWAE") < 18
+
+
+def another_model_of_the_population_is_enough():
+    for run in _runs("leaking VAE"):
+        assert abs(run["attack, reference model"]["tpr"] - run["attack"]["tpr"]) < 0.03
+        assert 0.35 < run["attack, samples"]["tpr"] < 0.48
+    for name in ("VAE", "GAN"):
+        assert _medians(name, "correlation error") < 1.35 * _medians("real", "correlation error")
+    seen, repeated = (_medians(name, "correlation error") for name in ("real, few", "leaking VAE"))
+    assert 0.9 < repeated / seen < 1.3
+    assert abs(_runs("VAE")[0]["exact"] - 16.93) < 0.005
+
+
+def twenty_copies_are_hidden_in_an_average_and_found_one_by_one():
+    assert hidden["all copies"]["closer to training"] > 0.99
+    assert abs(hidden["20 copies"]["closer to training"] - hidden["GAN"]["closer to training"]) < 0.006
+    assert abs(hidden["20 copies"]["closer to training"] - 0.5) < 0.03
+    assert 0.1 <= hidden["20 copies"]["TPR at 0 % FPR"] <= 0.16 and 0.1 > 2 * hidden["GAN"]["TPR at 0 % FPR"]
+    assert abs(hidden["all copies"]["AUC on real"] - use(made["real"])["AUC on real"]) < 1e-6
+
+
+def the_bound_of_differential_privacy():
+    import math
+
+    assert round(0.05 * math.exp(1), 3) == 0.136 and 0.05 * math.exp(8) > 100
+
+
+def the_lesions_are_gone_and_the_reader_finds_them_in_scans():
+    assert kept.mean() < 0.2 and sensitivity["reconstructions"] < 0.2 and sensitivity["scans"] > 0.9
+    error = (copies - unseen.images).square().mean().sqrt().item()
+    assert error < 0.07  # the rest is there
+    size = (unseen.images - unseen.healthy)[ill].abs().gt(0.05).flatten(1).sum(1).double()
+    assert 5 < size.mean() < 40  # of 1,024 pixels
