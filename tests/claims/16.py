@@ -1,0 +1,134 @@
+"""What notebook 16 says of its own numbers."""
+
+
+def _of(name, temperature):
+    return curves[name].loc[temperature]
+
+
+def _parsed(lines):
+    """The reports of a walk as tokens again: those that are grammatical."""
+    known = {grammar.show(report): report for report in grammar.decode(write_reports(cured, _path(), 0))}
+    return [known[line] for line in lines if grammar.parses(known[line])]
+
+
+def _path():
+    mu, _ = cured.encode(data.test.tokens[[A, B]])
+    t = torch.linspace(0, 1, 6)[:, None]
+    return (1 - t) * mu[0] + t * mu[1]
+
+
+def sixty_two_tokens_and_27_in_a_report():
+    assert size == 62 and longest == 27
+
+
+def the_plain_vae_has_an_empty_code_and_nearly_the_nats_of_the_grammar():
+    assert table["plain"]["KL"] < 0.2 and table["plain"]["active units"] == 0
+    assert 0.05 < table["plain"]["−ELBO"] - exact < 0.6
+
+
+def its_walk_is_one_sentence():
+    assert len(set(walk(plain, A, B))) == 1
+
+
+def the_cured_vae_uses_all_dimensions_and_has_a_worse_elbo_but_nearly_the_same_iwae():
+    with_code, without = table["cured"], table["plain"]
+    assert with_code["KL"] > 4 and with_code["active units"] == 8
+    assert 0.5 < kls["cured"].min() and kls["cured"].max() < 0.9  # about the free bits, and hardly more
+    lost, remains = with_code["−ELBO"] - without["−ELBO"], with_code["−IWAE"] - without["−IWAE"]
+    assert lost > 0.4 and remains < 0.6 * lost
+
+
+def so_says_the_study():
+    with_code, without = (table[f"study: {name}"] for name in ("VAE", "VAE, collapsed"))
+    assert without["active units"] == 1 and without["−ELBO"] < with_code["−ELBO"] - 0.4
+    assert with_code["KL"] > 4 and abs(with_code["−IWAE"] - without["−IWAE"]) < 0.15
+    for one, other in zip(runs["VAE, collapsed"], runs["VAE"], strict=True):
+        assert one["-elbo"] < other["-elbo"]
+
+
+def the_worked_gap():
+    assert round(13.7 + 0.5, 1) == 14.2
+
+
+def the_walk_of_the_cured_vae_changes_and_is_grammatical():
+    lines = walk(cured, A, B)
+    assert len(set(lines)) >= 3 and len(_parsed(lines)) >= 5
+
+
+def its_ends_are_not_the_reports():
+    """The code holds about 5 of 13 nats; of all test reports few come back whole."""
+    with torch.no_grad():
+        mu, _ = cured.encode(data.test.tokens[:200])
+    back = grammar.decode(write_reports(cured, mu, 0))
+    assert sum(a == b for a, b in zip(back, data.test.reports, strict=False)) < 60
+    assert 4 < table["cured"]["KL"] < 6.5 and 13 < grammar.entropy < 14
+    assert grammar.show(data.test.reports[A]) != walk(cured, A, B)[0]
+
+
+def the_worked_temperature():
+    assert round(0.8**2 / (0.8**2 + 0.2**2), 2) == 0.94 and round(0.64 + 0.04, 2) == 0.68
+
+
+def the_grammar_comes_before_agreement():
+    assert live["grammatical"] > 0.5 and live["in agreement"] < live["grammatical"] - 0.2
+
+
+def the_gan_stutters():
+    """Most samples that are not grammatical have two words side by side that no training report has."""
+    known = {(report[i], report[i + 1]) for report in short.train.reports for i in range(len(report) - 1)}
+    wrong = [report for report in samples if not short.grammar.parses(report)]
+    new = [r for r in wrong if any((r[i], r[i + 1]) not in known for i in range(len(r) - 1))]
+    assert len(wrong) > 20 and len(new) > 0.6 * len(wrong)
+    assert ("edged", "to") not in known
+
+
+def the_language_model_is_better_at_every_temperature():
+    ours, theirs = curves["GAN"], curves["language model"]
+    for T in ours.index:
+        assert theirs.loc[T, "in agreement"] > ours.loc[T, "in agreement"] + 0.1
+    assert (
+        _of("language model", "1")["in agreement"] > 0.9
+        and abs(_of("language model", "1")["distinct"] - truth["distinct"]) < 0.02
+    )
+    assert (
+        0.42 < _of("GAN", "0.8")["in agreement"] < 0.55
+        and abs(_of("GAN", "0.8")["distinct"] - truth["distinct"]) < 0.02
+    )
+    assert 0.5 < _of("GAN", "0.4")["in agreement"] < 0.65 and _of("GAN", "0.4")["distinct"] < 0.75
+    assert _of("GAN", "1")["grammatical"] > 0.8
+    assert live["in agreement"] < _of("GAN", "1")["in agreement"] + 0.05
+
+
+def the_gan_had_three_times_as_long():
+    seconds = study("text")["settings"]["seconds"]
+    assert seconds["a model"] == 3 * seconds["short: language model"]
+    assert seconds["pre-training"] == 5 and seconds["tuning"] == 20
+
+
+def likelihood_gains_and_the_game_loses():
+    before, game, more = (
+        both_ways[name]
+        for name in ("pre-trained", "pre-trained, then adversarial", "pre-trained, then likelihood")
+    )
+    assert round(before["in agreement"]) == 85 and round(more["in agreement"]) == 95
+    assert round(game["in agreement"]) == 82 and game["nats above exact"] > before["nats above exact"]
+    assert (
+        more["nats above exact"] < before["nats above exact"] and game["grammatical"] > before["grammatical"]
+    )
+    for old, adversarial, likely in zip(
+        *(runs[f"short: {name}"] for name in list(both_ways)[:3]), strict=True
+    ):
+        assert adversarial["samples"]["1"]["in agreement"] < old["samples"]["1"]["in agreement"]
+        assert old["samples"]["1"]["in agreement"] < likely["samples"]["1"]["in agreement"]
+        assert likely["nats"] < old["nats"] < adversarial["nats"]
+        assert adversarial["updates"] < likely["updates"]
+
+
+def real_words_are_mostly_new_and_a_few_names_are_real():
+    if "names" in novel:
+        assert novel["names"] > 0.75 and (columns["new and real names"].fillna("") != "").sum() >= 1
+        assert 4500 < len(load_names().train) + len(load_names().test) < 5500
+    if "phrases" in novel:
+        assert novel["phrases"] > 0.95 and len(columns["new and real phrases"]) <= 6
+        data_of = load_phrases()
+        assert 4600 < len(data_of.train) + len(data_of.test) < 4700 and 4150 < len(data_of.train) < 4250
