@@ -10,8 +10,8 @@ QUIET   = $(if $(wildcard $(VENV)/.lab),--quiet)
 ARGS   ?=
 # A worker for each core, a file to a worker, in the order that tests/conftest.py gives them.
 PARALLEL = --numprocesses auto --dist loadfile --no-loadscope-reorder
-# All in the folder but the one that makes the judge of digits, which other results rest on.
-STUDIES  = $(filter-out __init__ digit_classifier,$(basename $(notdir $(wildcard helpers/studies/*.py))))
+# All in the folder but those that make the classifiers of digits and drums, which other results rest on.
+STUDIES  = $(filter-out __init__ digit_classifier drum_classifier,$(basename $(notdir $(wildcard helpers/studies/*.py))))
 
 # The kernel of this environment comes first, whatever else is registered on the machine.
 export JUPYTER_PREFER_ENV_PATH := 1

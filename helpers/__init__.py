@@ -6,6 +6,7 @@ tests/test_floors.py reads this table, so a new file or folder gets its place in
     5  bench, studies                 figures for the README, evidence that needs more than a minute
     4  widgets, checks                live views, the checks of learners' answers
     3  plotting, metrics, diagnosis   every figure, every judgement of samples and of logs
+    3½ listening                      players of sounds, pictures of spectrograms
     3  privacy                        generated records: of what use they are, and whom they give away
     3  lesions                        generated scans: what is left of a lesion, a reader that finds one
     2½ vae_gan                        the two families joined: VAE-GAN as a table of loss weights

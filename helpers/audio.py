@@ -100,6 +100,12 @@ def griffin_lim(magnitudes: Tensor, iterations: int = 60, momentum: float = 0.99
     return istft(magnitudes * phase)
 
 
+def resynthesise(spectrograms: Tensor, iterations: int = 30) -> Tensor:
+    """The sounds of standardised log spectrograms, (n, 128, 32) to (n, 2048); one above 1 is made as loud as 1."""
+    sounds = griffin_lim(magnitude(spectrograms), iterations)
+    return sounds / sounds.abs().amax(dim=1, keepdim=True).clamp(min=1)
+
+
 def mel_filters(mels: int = 32) -> Tensor:
     """Triangular filters over the 128 frequencies, (mels, 128): log-mel = log(filters @ |S|² + small).
 
@@ -185,3 +191,25 @@ def heard(sounds: Tensor, labels: Tensor) -> dict[str, Tensor]:
     low, high = torch.tensor(RANGES["pitch"])[labels.cpu()].unbind(-1)
     skip = 0.05 * (labels == DRUMS.index("kick"))
     return {"pitch": estimate_pitch(sounds, 0.9 * low, 1.1 * high, skip), "decay": estimate_decay(sounds)}
+
+
+@torch.no_grad()
+def mean_spectrum(sounds: Tensor) -> tuple[Tensor, Tensor]:
+    """Frequencies in Hz, (1025,), and there the mean |FFT|² of sounds (n, 2048) in decibels, the largest being 0."""
+    power = torch.fft.rfft(expect_sounds(sounds)).abs().square().mean(0)
+    return torch.fft.rfftfreq(LENGTH, 1 / SAMPLE_RATE), 10 * (power / power.max() + 1e-12).log10()
+
+
+def line_level(sounds: Tensor, frequency: float, around: float = 150.0) -> float:
+    """By how many decibels the mean spectrum at `frequency` exceeds its median within ± `around` Hz.
+
+    About 0 where nothing stands out, whatever the sounds; a tone that all of them have in common gives a large number.
+    Raises ValueError for a frequency outside 0 … 4,000 Hz.
+    """
+    if not 0 < frequency < SAMPLE_RATE / 2:
+        raise ValueError(
+            f"The frequency must lie between 0 and {SAMPLE_RATE / 2:g} Hz, this is {frequency:g}."
+        )
+    frequencies, level = mean_spectrum(sounds)
+    off = (frequencies - frequency).abs()
+    return (level[off.argmin()] - level[off <= around].median()).item()

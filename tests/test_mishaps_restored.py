@@ -325,6 +325,7 @@ TOLD = {
 ON_PURPOSE = {
     "ema_copy": "the copy is new",
     "digit_classifier": "the network is new",
+    "drum_classifier": "the network is new",
     "load": "the network is new",
     "value": "gradient_check calls it inside fork_rng",
     "update_bn": "a copy of the network",
