@@ -21,7 +21,7 @@ WAYS = ("straight", "sphere")
 def sample_at(show: Callable, z: Tensor, alt: str) -> Shown:
     """What `show(z)` returns, as a frame shows it; ValueError unless a Picture, a text, or (Picture, html)."""
     with torch.no_grad():
-        sample = show(z.clone())
+        sample = show(z)
     match sample:
         case Picture():
             return sample

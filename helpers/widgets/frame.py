@@ -21,7 +21,7 @@ class Text:
     text: str
     alt: str
     width: int = 650
-    height: int | None = 200
+    height: int | None = 150
     letters: int = 20
 
     def html(self) -> str:

@@ -32,6 +32,33 @@ EXPLORER = """\
 latent_explorer(lambda z: torch.sigmoid(z).sum(1).view(-1, 1, 1, 1).expand(-1, 1, 28, 28) / z.shape[1], DIM,
                 alt="Squares of ink that grow darker to the right and upwards.", name="explorer of DIM")"""
 
+SAMPLES = """\
+import torch
+from helpers.audio import log_spectrogram
+from helpers.data.drums import kick
+from helpers.listening import player, spectrogram_plot
+from helpers.plotting import film
+from helpers.widgets import explorer
+torch.set_num_threads(1)
+codes = {"low": torch.tensor([-2.0, 0.0]), "high": torch.tensor([2.0, 0.0]), "wide": torch.tensor([0.0, 2.0])}
+
+def drum(z):
+    sound = kick(60 + 10 * z[0].item(), 0.08, noise=0.0)  # the same at each call
+    return spectrogram_plot(log_spectrogram(sound[None])), player({"drum": sound}).html()
+
+def flight(z):
+    frames = torch.zeros(1, 8, 1, 16, 16)
+    for t in range(8):
+        frames[0, t, 0, 8 + round(3 * z[0].item()), 2 * t] = 1
+    return film(frames, alt="A dot that flies from left to right.", plays=1000, scale=4)"""
+TEXTS = """\
+explorer(lambda z: f"It is {z[0]:.2f} < 3.\\nIt is {z[1]:.2f} as well." + " And so on." * int(30 * (z[0] + 2)), codes,
+         alt="Sentences that say how much it is.", name="texts", fps=2)"""
+SOUNDS = (
+    'explorer(drum, codes, alt="A spectrogram and a player of the sound of a drum.", name="sounds", fps=2)'
+)
+FILMS = 'explorer(flight, codes, alt="A dot that flies, higher or lower.", name="films", fps=2)'
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
@@ -46,6 +73,7 @@ def server(tmp_path_factory):
     for pictures in ("schematics", "results"):
         shutil.copytree(ROOT / "notebooks" / pictures, folder / pictures)
     write(folder / "live.ipynb", LIVE, EXPLORER.replace("DIM", "2"), EXPLORER.replace("DIM", "5"))
+    write(folder / "samples.ipynb", SAMPLES, TEXTS, SOUNDS, FILMS)
     server = Server(folder, tmp_path_factory.mktemp("private"))
     yield server
     server.stop()
@@ -200,6 +228,82 @@ def test_the_explorer_in_a_small_notebook(notebook):
     output.get_by_label("up").select_option("z₄")
     output.locator(".widget-label", has_text="z₄").wait_for()
     check_slider(live, output)
+
+
+def check_text_after(output, action):
+    """The text changes by what is done, and its place does not."""
+    text = output.get_by_role("group", name="Sentences")
+    button = output.get_by_role("button", name="Play")  # below the text
+    before, box = text.inner_text(), button.bounding_box()
+    action()
+    expect(text).not_to_have_text(before, use_inner_text=True)
+    assert button.bounding_box() == box
+
+
+def check_sound(output):
+    """The sound can be decoded, is neither silent nor clipped, and plays to its end."""
+    heard = output.locator("audio").evaluate(
+        """async audio => {
+            const file = await (await fetch(audio.src)).arrayBuffer();
+            const sound = (await new AudioContext().decodeAudioData(file)).getChannelData(0);
+            const before = [audio.paused, audio.autoplay, audio.currentTime];
+            const ended = new Promise(resolve => { audio.onended = resolve; });
+            await audio.play();
+            await ended;
+            return {before, peak: sound.reduce((most, x) => Math.max(most, Math.abs(x)), 0),
+                    end: audio.currentTime, length: audio.duration, error: audio.error?.message || null};
+        }"""
+    )
+    assert heard["before"] == [True, False, 0]  # it had not begun by itself
+    assert 0.05 < heard["peak"] < 1
+    assert heard["end"] == pytest.approx(heard["length"]) == pytest.approx(0.256, abs=0.01)
+    assert heard["error"] is None
+
+
+def test_texts_sounds_and_films_in_a_small_notebook(notebook):
+    live = notebook("samples.ipynb")
+    live.run_all(120)
+    assert live.errors() == []
+
+    output = live.output("It is {z[0]")
+    expect(output.get_by_text("It is -2.00 < 3.")).to_be_visible()
+    check_text_after(output, lambda: output.locator(".noUi-handle").first.press("ArrowRight"))
+    check_text_after(output, lambda: press(output, "Play"))
+    check_text_after(output, lambda: output.get_by_text("Playing.").wait_for())  # it goes on
+    press(output, "Pause")
+    output.get_by_text("Paused.").wait_for()
+    check_text_after(output, lambda: press(output, "Reset"))
+    check_text_after(output, lambda: output.get_by_label("from").first.select_option("wide"))
+    press(output, "one dimension")
+    output.get_by_label("dimension").select_option("z₂")
+    expect(output.locator(".widget-readout").nth(1)).to_have_text("2.00")
+    check_text_after(output, lambda: output.locator(".noUi-handle").nth(1).press("ArrowLeft"))
+    expect(output.get_by_text("It is 1.95 as well.")).to_be_visible()
+
+    output = live.output("explorer(drum")
+    check_sound(output)
+    output.locator("audio").evaluate("audio => { audio.dataset.mark = 'the same'; }")
+    press(output, "Pause")
+    press(output, "Reset")
+    live.execute("import asyncio; await asyncio.sleep(0.3)")  # the kernel has answered both
+    expect(output.locator("audio")).to_have_attribute("data-mark", "the same")  # nothing to interrupt it for
+    before = output.locator("audio").get_attribute("src")
+    check_slider(live, output)
+    expect(output.locator("audio")).not_to_have_attribute("src", before)
+    check_sound(output)
+    check_play_and_pause(live, output)
+
+    output = live.output("explorer(flight")
+    for motion in ("no-preference", "reduce"):
+        live.page.emulate_media(reduced_motion=motion)
+        image = output.locator("img")
+        assert image.get_attribute("alt") == "A dot that flies, higher or lower."
+        assert image.evaluate("image => image.naturalWidth") == int(image.get_attribute("width"))
+    live.page.emulate_media(reduced_motion="no-preference")
+    still = image.screenshot()
+    assert any(image.screenshot() != still for _ in range(200))  # it moves
+    check_slider(live, output)
+    check_play_and_pause(live, output)
 
 
 def test_pictures_survive_in_a_notebook_that_is_not_trusted(notebook, server):
