@@ -131,6 +131,14 @@ def simulate(seen: Tensor, steps: int = 12, kind: str = "digits") -> tuple[Tenso
     return draw(aligned(seen[:, -1:])[:, 0], positions), positions
 
 
+@door(expect_frames, "seen")
+def simulate_last_step(seen: Tensor, steps: int = 12, kind: str = "digits") -> tuple[Tensor, Tensor]:
+    """The simulator with the last step as velocity, as if no wall had been hit in it: frames and positions."""
+    last_but_one, last = expect_positions(track(seen[:, -2:]), 2).unbind(1)
+    positions = fly(last.clamp(*walls(kind)), last - last_but_one, steps + 1, kind)[0][:, 1:]
+    return draw(aligned(seen[:, -1:])[:, 0], positions), positions
+
+
 def estimated_state(positions: Tensor, kind: str = "digits") -> tuple[Tensor, Tensor]:
     """Position and velocity in the last of four or more frames, (n, T, 2) to (n, 2) and (n, 2).
 

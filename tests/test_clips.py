@@ -35,6 +35,7 @@ from helpers.video import (
     flicker,
     repeat_last,
     simulate,
+    simulate_last_step,
     smooth,
     speeds,
     track,
@@ -463,3 +464,11 @@ def test_a_film_moves_is_small_and_shows_the_box(of):
 def test_what_cannot_be_is_refused_with_a_sentence(call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call()
+
+
+def test_the_last_step_is_the_velocity_unless_a_wall_was_hit_in_it(of):
+    found = of["digits"]
+    ahead = simulate_last_step(found.frames[:, :4])[1]
+    missed = (ahead - found.positions[:, 4:]).norm(dim=-1)[:, -1]
+    hit = found.bounces[:, 3]
+    assert missed[~hit].max() < 0.05 and missed[hit].median() > 1
