@@ -124,6 +124,16 @@ def likelihood_gains_and_the_game_loses():
         assert adversarial["updates"] < likely["updates"]
 
 
+def one_dimension_usually_changes_several_parts():
+    changed = []
+    for j in range(cured.latent):
+        z = codes[0].repeat(2, 1)
+        z[0, j], z[1, j] = -2.5, 2.5
+        one, other = grammar.decode(write_reports(cured, z, 0))
+        changed.append(len(set(one) ^ set(other)))
+    assert sum(n > 2 for n in changed) > cured.latent / 2
+
+
 def real_words_are_mostly_new_and_a_few_names_are_real():
     if "names" in novel:
         assert novel["names"] > 0.75 and (columns["new and real names"].fillna("") != "").sum() >= 1
