@@ -6,6 +6,9 @@ import torch
 from helpers.data import phantoms
 from helpers.lesions import brightest_square, contrast_kept
 from helpers.privacy import tpr_at_fpr
+from helpers.studies import study
+from helpers.studies.scans import scans_run
+from helpers.training import for_updates
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +49,17 @@ def test_the_reader_finds_most_lesions_and_is_not_fooled_by_the_rim(scans):
     found = tpr_at_fpr(*(brightest_square(each[scans.present]) for each in (scans.images, scans.healthy)))
     assert found["tpr"] > 0.9
     assert brightest_square(scans.healthy).median() < 0.5  # the rim has 0.75
+
+
+def test_a_short_run_has_every_row_of_the_study(one_thread):
+    few, stored = scans_run(0, for_updates(2), for_updates(2), n=200), study("scans")["runs"]
+    assert {name: row.keys() for name, row in few.items()} == {
+        name: rows[0].keys() for name, rows in stored.items()
+    }
+    assert few["scans"] == stored["scans"][0]
+
+
+def test_the_study_keeps_more_with_more_latent_dimensions():
+    runs = study("scans")["runs"]
+    for few, some, many in zip(*(runs[f"VAE, {latent}"] for latent in (8, 16, 32)), strict=True):
+        assert few["contrast kept"] < 0.25 < 0.4 < some["contrast kept"] < many["contrast kept"]

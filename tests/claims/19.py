@@ -69,6 +69,12 @@ def the_large_one_gives_nearly_all_away_and_the_other_few():
     assert small["from"] < small["TPR"] < small["to"]
 
 
+def rare_members_have_the_highest_scores():
+    points = seen_by_attacker(members, makers["large"][0])
+    assert torch.corrcoef(points.T)[0, 1] < -0.6
+    assert points[points[:, 0] < -19, 1].mean() > points[points[:, 0] > -16, 1].mean() + 1
+
+
 def the_study_says_what_the_page_says():
     assert _medians("leaking VAE", "attack.tpr") >= 0.9 and _medians("regularised VAE", "attack.tpr") <= 0.12
     better = [
@@ -109,4 +115,16 @@ def the_lesions_are_gone_and_the_reader_finds_them_in_scans():
     error = (copies - unseen.images).square().mean().sqrt().item()
     assert error < 0.07  # the rest is there
     size = (unseen.images - unseen.healthy)[ill].abs().gt(0.05).flatten(1).sum(1).double()
-    assert 5 < size.mean() < 40  # of 1,024 pixels
+    assert 14 < size.mean() < 27  # of 1,024 pixels
+
+
+def more_latent_dimensions_keep_more_of_a_lesion_than_the_pixel_error_tells():
+    few_d, many_d = by_latent["8 latent dimensions"], by_latent["32 latent dimensions"]
+    assert 4 < many_d["contrast kept"] / few_d["contrast kept"] < 6
+    assert few_d["sensitivity"] < 0.2 and 0.85 < many_d["sensitivity"] < 0.92
+    assert round(few_d["pixel error"], 3) == 0.045 and round(many_d["pixel error"], 3) == 0.031
+    assert all(
+        run["small lesions"] < run["large lesions"] for d in (8, 16, 32) for run in of_scans[f"VAE, {d}"]
+    )
+    assert all(run["called ill"] > 0.9 for run in of_scans["GAN"])
+    assert round(of_scans["scans"][0]["called ill"], 2) == 0.51
