@@ -408,6 +408,7 @@ def scatter_row(
     *,
     limits,
     behind=None,
+    level: float | None = None,
     alt: str | None = None,
     caption: str = "",
     xlabel="$x_1$",
@@ -416,7 +417,8 @@ def scatter_row(
 ) -> Picture:
     """Clouds of points (n, 2) in a row of panels of one scale, each a title → points; those `behind` are grey in all.
 
-    `limits` are (left, right, bottom, top): what leaves them is cut off. A panel is `size` inches wide.
+    `limits` are (left, right, bottom, top): what leaves them is cut off. A dashed line lies at the height `level`. A
+    panel is `size` inches wide.
     """
     if not clouds:
         raise ValueError("There is nothing to show: give at least one cloud of points.")
@@ -431,6 +433,8 @@ def scatter_row(
         axes.plot(
             *_as_points(points).T, "o", color=COLOUR_OF["fake"], alpha=0.6, label="orange points", **look
         )
+        if level is not None:
+            axes.axhline(float(level), color="black", linestyle="--", linewidth=1.1, label="dashed line")
         axes.set(aspect="equal", xlim=limits[:2], ylim=limits[2:], xlabel=xlabel)
         axes.set_title(title, fontsize=9)
     panels[0][0].set_ylabel(ylabel)

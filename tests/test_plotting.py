@@ -484,6 +484,8 @@ def test_a_row_of_clouds_shows_the_same_grey_points_in_each_panel():
     assert row.alt.count("grey points: 5") == 2 and row.alt.count("orange points: 6") == 1
     assert "Panel 1: a cloud:" in row.alt and row.caption == "Look here."
     assert row.width > 1.5 * row.height * 2.1 / 3
+    level = scatter_row({"a cloud": torch.zeros(6, 2)}, level=torch.tensor(1.0), limits=(-2, 2, -2, 2)).alt
+    assert "dashed line" in level and "dashed line" not in row.alt
     with pytest.raises(ValueError, match="at least one cloud"):
         scatter_row({}, limits=(-2, 2, -2, 2))
     with pytest.raises(ValueError, match="shape"):
