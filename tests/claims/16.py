@@ -39,15 +39,20 @@ def the_cured_vae_uses_all_dimensions_and_has_a_worse_elbo_but_nearly_the_same_i
 
 
 def so_says_the_study():
-    with_code, without = (table[f"study: {name}"] for name in ("VAE", "VAE, collapsed"))
+    with_code, without = (table[f"study: {name}"] for name in ("all three cures", "word dropout alone"))
+    settings = study("text")["settings"]
+    assert settings["VAE"]["word dropout"] == 0.3 and settings["VAE"]["free bits"] == 0.6
+    assert settings["seconds"]["a model"] == 60
     assert without["active units"] == 1 and without["−ELBO"] < with_code["−ELBO"] - 0.4
     assert with_code["KL"] > 4 and abs(with_code["−IWAE"] - without["−IWAE"]) < 0.15
     for one, other in zip(runs["VAE, collapsed"], runs["VAE"], strict=True):
         assert one["-elbo"] < other["-elbo"]
 
 
-def the_worked_gap():
-    assert round(13.7 + 0.5, 1) == 14.2
+def a_dimension_that_becomes_empty_again_gains_nothing():
+    mu = torch.zeros(4, 8)
+    empty, used = free_bits(mu, mu, 0.6), free_bits(mu + 1.0, mu, 0.6)  # KL 0 and KL 0.5 in each dimension
+    assert torch.allclose(empty, used) and abs(empty.item() - 8 * 0.6) < 1e-5
 
 
 def the_walk_of_the_cured_vae_changes_and_is_grammatical():
@@ -55,13 +60,19 @@ def the_walk_of_the_cured_vae_changes_and_is_grammatical():
     assert len(set(lines)) >= 3 and len(_parsed(lines)) >= 5
 
 
+def samples_of_the_prior_are_grammatical_in_the_study():
+    found = [run["samples"]["0.6"] for run in runs["VAE"]]
+    assert all(each["grammatical"] > 0.99 and each["in agreement"] > 0.9 for each in found)
+    assert median(each["in agreement"] for each in found) > 0.94
+
+
 def its_ends_are_not_the_reports():
-    """The code holds about 5 of 13 nats; of all test reports few come back whole."""
+    """The code holds about 5 of 13.5 nats; of all test reports few come back whole."""
     with torch.no_grad():
         mu, _ = cured.encode(data.test.tokens[:200])
     back = grammar.decode(write_reports(cured, mu, 0))
     assert sum(a == b for a, b in zip(back, data.test.reports, strict=False)) < 60
-    assert 4 < table["cured"]["KL"] < 6.5 and 13 < grammar.entropy < 14
+    assert 4 < table["cured"]["KL"] < 6.5 and 13.25 < grammar.entropy < 13.75
     assert grammar.show(data.test.reports[A]) != walk(cured, A, B)[0]
 
 
@@ -69,23 +80,43 @@ def the_worked_temperature():
     assert round(0.8**2 / (0.8**2 + 0.2**2), 2) == 0.94 and round(0.64 + 0.04, 2) == 0.68
 
 
-def the_grammar_comes_before_agreement():
-    assert live["grammatical"] > 0.5 and live["in agreement"] < live["grammatical"] - 0.2
+def the_noise_of_the_picture_makes_the_second_token_win():
+    logits, noisy = torch.tensor([2.1, 1.9, 0.3]), torch.tensor([1.7, 2.6, -0.4])
+    assert logits.argmax() == 0 and noisy.argmax() == 1 and (noisy - logits).abs().max() < 1
 
 
-def the_gan_stutters():
+def about_six_in_ten_are_grammatical_and_half_of_these_in_agreement():
+    assert 0.45 < live["grammatical"] < 0.75
+    assert 0.35 < live["in agreement"] / live["grammatical"] < 0.65
+
+
+def the_gan_of_the_study_does_better():
+    assert round(100 * minute["grammatical"]) == 87 and round(100 * minute["in agreement"]) == 46
+    assert live["grammatical"] < minute["grammatical"] and live["in agreement"] < minute["in agreement"]
+    assert all(2.4 < run["updates"] / STEPS < 3.2 for run in runs["short: GAN"])
+
+
+def the_gan_mixes_phrases():
     """Most samples that are not grammatical have two words side by side that no training report has."""
     known = {(report[i], report[i + 1]) for report in short.train.reports for i in range(len(report) - 1)}
     wrong = [report for report in samples if not short.grammar.parses(report)]
     new = [r for r in wrong if any((r[i], r[i + 1]) not in known for i in range(len(r) - 1))]
     assert len(wrong) > 20 and len(new) > 0.6 * len(wrong)
-    assert ("edged", "to") not in known
+    assert ("drew", "to") not in known and {("drew", "with"), ("lost", "to")} < known
 
 
-def the_language_model_is_better_at_every_temperature():
+def the_language_model_is_better_at_every_diversity_that_both_have():
     ours, theirs = curves["GAN"], curves["language model"]
-    for T in ours.index:
-        assert theirs.loc[T, "in agreement"] > ours.loc[T, "in agreement"] + 0.1
+    x, y = (list(theirs[column]) for column in ("distinct", "in agreement"))
+    compared = 0
+    for point in ours.itertuples(index=False, name=None):
+        distinct, agreement = point[list(ours).index("distinct")], point[list(ours).index("in agreement")]
+        for i in range(len(x) - 1):
+            if x[i] <= distinct <= x[i + 1]:
+                share = (distinct - x[i]) / (x[i + 1] - x[i])
+                assert (1 - share) * y[i] + share * y[i + 1] > agreement + 0.1
+                compared += 1
+    assert compared >= 5
     assert (
         _of("language model", "1")["in agreement"] > 0.9
         and abs(_of("language model", "1")["distinct"] - truth["distinct"]) < 0.02
@@ -95,7 +126,6 @@ def the_language_model_is_better_at_every_temperature():
         and abs(_of("GAN", "0.8")["distinct"] - truth["distinct"]) < 0.02
     )
     assert 0.5 < _of("GAN", "0.4")["in agreement"] < 0.65 and _of("GAN", "0.4")["distinct"] < 0.75
-    assert _of("GAN", "1")["grammatical"] > 0.8
     assert live["in agreement"] < _of("GAN", "1")["in agreement"] + 0.05
 
 
@@ -112,9 +142,8 @@ def likelihood_gains_and_the_game_loses():
     )
     assert round(before["in agreement"]) == 85 and round(more["in agreement"]) == 95
     assert round(game["in agreement"]) == 82 and game["nats above exact"] > before["nats above exact"]
-    assert (
-        more["nats above exact"] < before["nats above exact"] and game["grammatical"] > before["grammatical"]
-    )
+    assert more["nats above exact"] < before["nats above exact"]
+    assert abs(game["grammatical"] - before["grammatical"]) < 1.5
     for old, adversarial, likely in zip(
         *(runs[f"short: {name}"] for name in list(both_ways)[:3]), strict=True
     ):
@@ -122,6 +151,16 @@ def likelihood_gains_and_the_game_loses():
         assert old["samples"]["1"]["in agreement"] < likely["samples"]["1"]["in agreement"]
         assert likely["nats"] < old["nats"] < adversarial["nats"]
         assert adversarial["updates"] < likely["updates"]
+        at_08, at_1 = adversarial["samples"]["0.8"], likely["samples"]["1"]
+        assert (
+            at_08["distinct"] < at_1["distinct"] < adversarial["samples"]["1"]["distinct"]
+            and at_08["in agreement"] < at_1["in agreement"]
+        )
+    at_08 = pd.DataFrame(
+        [run["samples"]["0.8"] for run in runs["short: pre-trained, then adversarial"]]
+    ).median()
+    assert round(100 * at_08["distinct"]) == 88 and round(100 * at_08["in agreement"]) == 90
+    assert round(game["distinct"]) > round(more["distinct"]) == 90
 
 
 def one_dimension_usually_changes_several_parts():
