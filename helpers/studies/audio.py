@@ -9,7 +9,7 @@ import torch
 from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
-from helpers.audio import heard, line_level, log_spectrogram, mean_spectrum, resynthesise
+from helpers.audio import heard, line_level, log_spectrogram, resynthesise
 from helpers.data import DRUMS, batches, drum_sounds, rhythm_entropy, rhythm_log_prob, rhythms
 from helpers.gan import ema_copy, lr_factor, update_ema
 from helpers.gan.latent import LatentDiscriminator, LatentGenerator
@@ -206,9 +206,7 @@ def audio_run(seed: int, budget=for_cpu_seconds, seconds=SECONDS, split: str = "
         players = WaveformGenerator(nearest=nearest), WaveformDiscriminator()
         rows[f"waveform GAN, {name}, untrained"] = judged_waveforms(sampled(players[0], SAMPLES), split)
         generator = train_gan(players, sounds, seed, budget(seconds["waveform GAN"]), **WAVEFORM_GAN)
-        fake = sampled(generator, SAMPLES)
-        level = mean_spectrum(fake)[1].unfold(0, 4, 4).amax(1)  # the largest of each four: lines stay visible
-        rows[f"waveform GAN, {name}"] = judged_waveforms(fake, split) | {"spectrum": level.tolist()}
+        rows[f"waveform GAN, {name}"] = judged_waveforms(sampled(generator, SAMPLES), split)
 
     bars = rhythms(BARS)
     rhythm_vae = train_vae(bars, seed, budget(seconds["rhythm VAE"]), binary=True, **RHYTHM_VAE)
@@ -220,10 +218,7 @@ def audio_run(seed: int, budget=for_cpu_seconds, seconds=SECONDS, split: str = "
 def main() -> None:
     torch.set_num_threads(1)
     seeds = [audio_run(seed) for seed in SEEDS]
-    for rows in seeds:
-        for row in rows.values():
-            row["spectrum"] = [round(value, 1) for value in row.get("spectrum", [])]
-    runs = {name: [_tidy(rows[name]) for rows in seeds] for name in seeds[0]}
+    runs = {name: [rounded(rows[name], 4) for rows in seeds] for name in seeds[0]}
     settings = {
         "seeds": SEEDS,
         "cpu seconds": SECONDS,
@@ -237,13 +232,7 @@ def main() -> None:
     }
     write_study("audio", settings, runs)
     for name, rows in runs.items():
-        print(name, *({k: v for k, v in row.items() if k != "spectrum"} for row in rows), sep="\n  ")
-
-
-def _tidy(row: dict) -> dict:
-    """The row, rounded, without an empty spectrum."""
-    spectrum = row.pop("spectrum", [])
-    return rounded(row, 4) | ({"spectrum": spectrum} if spectrum else {})
+        print(name, *rows, sep="\n  ")
 
 
 if __name__ == "__main__":

@@ -18,15 +18,22 @@ class DenseVAE(nn.Module):
     """q(z|x) = N(μ(x), diag σ²(x)), and p(x|z) = N(f(z), s² I) with one learned s; Bernoulli(f(z)) where `binary`.
 
     x (B, *shape); f(z) are logits where `binary`. The encoder has layers of the sizes `hidden`, the decoder the same
-    ones in reverse. Source: Kingma and Welling (2014), appendix C.
+    ones in reverse; s begins at `std`. Source: Kingma and Welling (2014), appendix C.
     """
 
-    def __init__(self, shape: tuple[int, ...], latent: int, hidden: tuple[int, ...], binary: bool = False):
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        latent: int,
+        hidden: tuple[int, ...],
+        binary: bool = False,
+        std: float = 1.0,
+    ):
         super().__init__()
         self.shape, self.latent, self.binary = shape, latent, binary
         self.encoder = dense(math.prod(shape), *hidden, 2 * latent)
         self.decoder = dense(latent, *hidden[::-1], math.prod(shape))
-        self.log_std = nn.Parameter(torch.zeros(()), requires_grad=not binary)  # log s
+        self.log_std = nn.Parameter(torch.tensor(math.log(std)), requires_grad=not binary)  # log s
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x (B, *shape) to μ and log σ², each (B, latent)."""

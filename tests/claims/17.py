@@ -1,0 +1,161 @@
+"""What notebook 17 says of its own numbers."""
+
+import itertools
+import statistics
+
+
+def _study(name, key):
+    return [run[key] for run in study("audio")["runs"][name]]
+
+
+def row_32_is_1000_hertz_and_a_new_frame_begins_every_64_numbers():
+    assert 32 * 8000 / 256 == 1000 and (WINDOW, HOP, BINS, FRAMES) == (256, 64, 128, 32)
+    assert abs(x.mean()) < 0.1 and abs(x.std() - 1) < 0.1
+
+
+def the_pictures_are_as_they_are_described():
+    picture = log_spectrogram(shown[::2])  # kick, snare, hat, pluck
+    low, high = picture[:, :32, 4:16].mean((1, 2)), picture[:, 64:, 4:16].mean((1, 2))
+    assert low[0] > high[0] and high[2] > low[2] and low[3] > high[3]
+    lines = picture[3, :64, 8:16].mean(1)
+    assert (
+        (lines[1:-1] > lines[:-2]) & (lines[1:-1] > lines[2:]) & (lines[1:-1] > 1.5)
+    ).sum() >= 4  # a ladder
+    assert (picture[:, :, :16].mean((1, 2)) > picture[:, :, 16:].mean((1, 2))).all()
+
+
+def the_way_there_and_back_changes_a_few_per_cent():
+    found = heard(resynthesise(log_spectrogram(new)), new_labels)
+    for k in range(4):
+        mine = new_labels == k
+        for name in found:
+            assert (found[name] / new_truth[name] - 1).abs()[mine].median() < 0.04, (name, DRUMS[k])
+
+
+def s_has_come_near_the_error():
+    with torch.no_grad():
+        error = (vae.decode(vae.encode(x[:1000])[0]).mean - x[:1000]).square().mean().sqrt()
+    assert 0.7 * error < vae.log_std.exp() < 1.4 * error
+
+
+def the_kl_is_about_40_nats():
+    with torch.no_grad():
+        assert 33 < gaussian_kl(*vae.encode(x)).mean() < 48
+
+
+def reconstructions_are_recognised_and_off_by_a_few_per_cent():
+    assert min(row["recognised"] for row in rows.values()) > 0.98
+    assert max(row["decay error"] for row in rows.values()) < 0.09
+    pitch_errors = {drum: row["pitch error"] for drum, row in rows.items()}
+    assert max(pitch_errors, key=pitch_errors.get) == "kick" and pitch_errors["kick"] < 0.06
+
+
+def the_grain_is_gone():
+    snares = new_labels == 1
+    real, smooth = (
+        each[snares, :, 4:12].diff(dim=1).abs().mean() for each in (log_spectrogram(new), rebuilt)
+    )
+    assert smooth < 0.5 * real
+
+
+def _score(name):
+    return score_drums(samples[name])
+
+
+def the_distances_are_in_this_order():
+    fad = {name: _score(name)["FAD"] for name in samples}
+    assert fad["real sounds"] < 1 and fad["reconstructions"] < 4 and fad["mixture"] < 4
+    assert 200 < fad["prior N(0, I)"] and fad["latent GAN"] < fad["prior N(0, I)"] / 8
+    assert fad["latent GAN"] > fad["mixture"]
+
+
+def the_gan_makes_all_four_drums():
+    score = _score("latent GAN")
+    assert min(score[drum] for drum in DRUMS) > 0.08
+
+
+def the_prior_lies_between_the_islands():
+    far, near = (torch.cdist(z, codes).amin(dim=1).median() for z in (prior, new_codes))
+    assert near < 1 and far > 3 * near
+    for k in range(4):
+        assert codes[labels == k].mean(0).norm() > 2
+    assert codes.norm(dim=1).median() > 1.4 * prior.norm(dim=1).median()
+
+
+def no_third_drum_is_heard_on_the_way():
+    assert p[:, 1:3].max() < 0.1
+    assert (
+        (p[:, 0].diff() < 0.02).all() and (p[:, 3].diff() > -0.02).all() and p[0, 0] > 0.9 and p[-1, 3] > 0.9
+    )
+
+
+def class_probabilities_move_steadily_for_most_pairs():
+    steady = []
+    for i in range(0, 160, 2):
+        a, b = int(labels[i]), int(labels[i + 1])
+        if a == b:
+            continue
+        with torch.no_grad():
+            path_of = drum_classifier()(vae.decode((1 - t) * codes[i] + t * codes[i + 1]).mean).softmax(dim=1)
+        steady.append(bool((path_of[:, a].diff() < 0.02).all() and (path_of[:, b].diff() > -0.02).all()))
+    assert sum(steady) > 0.9 * len(steady)
+
+
+def a_line_stands_at_2000_hertz_with_transposed_convolutions_alone():
+    from helpers.audio import line_level
+
+    assert line_level(untrained["transposed"], 2000) > 8
+    others = [line_level(untrained["transposed"], hertz) for hertz in (500, 1000, 1500, 2500, 3000)]
+    assert statistics.median(others) > 8
+    assert max(line_level(untrained["nearest"], hertz) for hertz in (500, 1000, 2000)) < 6
+    assert abs(line_level(sounds, 2000)) < 4
+    decibels = spectra["nearest"][1]
+    assert decibels[500:].median() < decibels[:60].median() - 15  # little of the high frequencies
+
+
+def training_has_not_made_the_sums_equal():
+    assert min(_study("waveform GAN, transposed", "line")) > 8
+
+
+def bars_of_the_mixture_are_nearer_to_the_rule():
+    from helpers.data import rhythm_entropy
+
+    assert abs(rhythm_entropy() - 12.2) < 0.01
+    assert nats["mixture"] < nats["prior"] - 0.6 and nats["true rule"] < nats["mixture"]
+    assert abs(nats["true rule"] - 12.2) < 0.35 and nats["mixture"] < 13.8
+
+
+def eight_bars_are_heard_and_not_clipped():
+    loop = write_bars(kit, chosen, tempo=170)
+    assert abs(len(loop) - 8 * 16 * 8000 * 60 / (4 * 170)) < 1 and 0.3 < loop.abs().max() < 1
+    assert chosen.shape == (8, 16, 4) and 0.1 < chosen.mean() < 0.5
+    found = drum_classifier()(log_spectrogram(kit)).argmax(1)
+    assert found.tolist() == [0, 1, 2, 3]
+
+
+def the_pitch_jumps():
+    assert hertz[0] < 250 and hertz[-1] > 365
+    assert hertz.diff().max() > 0.5 * (hertz[-1] - hertz[0])
+    jumps = []
+    for a, b in zip((pitch < 240).nonzero()[:20, 0], (pitch > 380).nonzero()[:20, 0], strict=True):
+        with torch.no_grad():
+            between = vae.decode((1 - t[::10]) * codes[a] + t[::10] * codes[b]).mean
+        found = heard(resynthesise(between), torch.full((5,), 3))["pitch"]
+        jumps.append((found.diff().max() / (found[-1] - found[0])).item())
+    assert statistics.median(jumps) > 0.6
+
+
+def both_ladders_are_there_half_way():
+    """At t = ½ the rows of both fundamentals are brighter than the row between them, and fainter than at the ends."""
+    rows_of = [int((hz / 31.25).round()) for hz in (hertz[0], hertz[-1])]
+    middle = glide[2, :, 8:16].mean(1)
+    assert middle[rows_of[0]] < glide[0, :, 8:16].mean(1)[rows_of[0]]
+    assert middle[rows_of[1]] < glide[4, :, 8:16].mean(1)[rows_of[1]]
+    third = [int((3 * hz / 31.25).round()) for hz in (hertz[0], hertz[-1])]
+    assert min(middle[k] for k in third) > middle.median()
+
+
+def griffin_lim_converges_and_momentum_is_faster():
+    plain, fast = off["momentum 0"], off["momentum 0.99"]
+    assert all(b <= a + 1e-4 for a, b in itertools.pairwise(plain))
+    assert fast[-2] < plain[-1] and fast[tried.index(30)] < 0.1
