@@ -11,6 +11,7 @@ from helpers.data.clips import SIDE, SPEEDS, centre_of_mass, crop, draw, fly, wa
 from helpers.data.doors import door, expect_floats, expect_unit_interval
 
 SEEN = 4  # frames from which a forecast begins
+PART = 250  # clips that are looked at together, to keep the memory small
 JERK = 0.5  # pixels a frame²: more than this, where there is no wall, is no straight flight
 
 
@@ -43,8 +44,11 @@ def track(frames: Tensor) -> Tensor:
     The median of a frame counts as its paper and is taken off first, because a trace of grey all over a generated frame
     would pull the centre to the middle. NaN where a frame is blank. On real clips within 0.001 pixels of the truth.
     """
-    paper = frames.flatten(2).median(-1).values[..., None, None, None]
-    return centre_of_mass((frames - paper).clamp(min=0))
+    found = []
+    for part in frames.split(PART):
+        paper = part.flatten(2).median(-1).values[..., None, None, None]
+        found.append(centre_of_mass((part - paper).clamp(min=0)))
+    return torch.cat(found)
 
 
 def speeds(positions: Tensor) -> Tensor:
@@ -82,7 +86,8 @@ def turns(positions: Tensor) -> Tensor:
 @door(expect_frames, "frames")
 def aligned(frames: Tensor) -> Tensor:
     """The patches (n, T, 1, 14, 14) around the centre of mass of each frame; a blank frame gives a blank patch."""
-    return crop(frames, track(frames).nan_to_num((SIDE - 1) / 2))
+    positions = track(frames).nan_to_num((SIDE - 1) / 2)
+    return torch.cat([crop(*part) for part in zip(frames.split(PART), positions.split(PART), strict=True)])
 
 
 def flicker(patches: Tensor) -> float:

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from statistics import median
 
 import pytest
 import torch
@@ -9,6 +10,8 @@ from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
 from helpers.data import clips, fly
 from helpers.data.clips import draw, launch
+from helpers.studies import study
+from helpers.studies.video import independent_frames, judged_forecast, mixture_codes
 from helpers.vae.video import (
     ClipVAE,
     ContentVAE,
@@ -193,3 +196,48 @@ def test_some_updates_bring_a_forecast_nearer_than_straight_flight(one_thread):
     missed = (ahead - unseen)[:, 7].norm(dim=-1).mean()
     straight = unseen[:, 3] + 4 * (unseen[:, 3] - unseen[:, 2])
     assert missed < 0.4 * (straight - unseen[:, 7]).norm(dim=-1).mean()
+
+
+# The study
+
+
+def test_a_mixture_of_codes_has_their_mean_and_covariance(one_thread):
+    torch.manual_seed(0)
+    codes = torch.cat([torch.randn(400, 3) * torch.tensor([1.0, 0.2, 2.0]) + place for place in (-4, 0, 5)])
+    drawn = mixture_codes(codes, 4000)
+    assert drawn.shape == (4000, 3) and torch.equal(drawn, mixture_codes(codes, 4000))
+    assert (drawn.mean(0) - codes.mean(0)).abs().max() < 0.3
+    torch.testing.assert_close(torch.cov(drawn.T), torch.cov(codes.T), rtol=0.1, atol=0.5)
+
+
+def test_a_forecast_is_judged_against_the_truth(data):
+    perfect = judged_forecast(data.frames[:, 4:], data.positions[:, 4:], data)
+    assert perfect["error"] == 0 and perfect["last"] == 0 and perfect["digits"] > 0.8
+    moved = judged_forecast(data.frames[:, 4:], data.positions[:, 4:] + torch.tensor([3.0, 4.0]), data)
+    assert moved["last"] == pytest.approx(5)
+
+
+def test_independent_frames_share_nothing(vae):
+    frames = independent_frames(vae.float(), torch.randn(40, 4), 3, torch.Generator().manual_seed(0))
+    assert frames.shape == (3, 16, 1, 32, 32)
+    positions = track(frames)
+    assert (positions.diff(dim=1).norm(dim=-1) > 0).all()
+
+
+def test_the_study_reaches_what_was_asked():
+    runs = study("video")["runs"]
+
+    def middle(name, column):
+        return median(run[column] for run in runs[name])
+
+    assert middle("VAE", "error") <= middle("straight on", "error") / 2 and middle("VAE", "last") <= 1.5
+    for name in ("VAE", "GAN"):
+        assert middle(name, "agreement") >= 0.93 and middle(name, "smooth") >= 0.85
+        assert middle(name, "classes") >= 9 and middle(name, "readable") >= 0.75
+    for column in ("speed", "turns"):
+        assert 0.8 <= middle("GAN", column) / middle("real", column) <= 1.2
+    blob = {column: middle("end to end", column) for column in ("agreement", "flicker", "digits", "readable")}
+    assert blob["agreement"] >= 0.93 and blob["flicker"] < middle(
+        "real", "flicker"
+    )  # the figures that hide it
+    assert blob["digits"] < 0.5 and blob["readable"] < 0.5  # those that tell

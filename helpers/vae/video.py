@@ -74,9 +74,8 @@ class MotionVAE(nn.Module):
         self.encoder = dense(inputs, hidden, hidden, 2 * latent)
         self.start = dense(latent, hidden, hidden, START * 2)
         self.dynamics = Dynamics(hidden)
-        self.log_std = nn.Parameter(
-            torch.zeros(3)
-        )  # of first position, of its steps, of a predicted position: pixels
+        # in pixels: of the first position, of the two steps after it, of a predicted position
+        self.log_std = nn.Parameter(torch.zeros(3))
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Positions (n, T ≥ 3, 2), of which the first three are read, or frames, to μ and log σ², (n, latent)."""
@@ -122,11 +121,7 @@ def content_step(
     reconstruction = ((drawn - frames) / std).square().flatten(1).sum(dim=1).mean() / 2
     kl = gaussian_kl(mu, log_var).mean()
     descend(optimiser, reconstruction + kl)
-    return {
-        "loss": (reconstruction + kl).detach(),
-        "reconstruction": reconstruction.detach(),
-        "kl": kl.detach(),
-    }
+    return {"loss": (reconstruction + kl).detach(), "kl": kl.detach()}
 
 
 def motion_step(
@@ -206,8 +201,4 @@ def clip_step(
     reconstruction = ((drawn - frames) / std).square().flatten(1).sum(dim=1).mean() / 2
     kl = sum(gaussian_kl(*code).mean() for code in codes)
     descend(optimiser, reconstruction + kl)
-    return {
-        "loss": (reconstruction + kl).detach(),
-        "reconstruction": reconstruction.detach(),
-        "kl": kl.detach(),
-    }
+    return {"loss": (reconstruction + kl).detach(), "kl": kl.detach()}
