@@ -408,7 +408,9 @@ def scatter_row(
     *,
     limits,
     behind=None,
+    front=None,
     level: float | None = None,
+    labels: Sequence[str] = (),
     alt: str | None = None,
     caption: str = "",
     xlabel="$x_1$",
@@ -417,27 +419,62 @@ def scatter_row(
 ) -> Picture:
     """Clouds of points (n, 2) in a row of panels of one scale, each a title → points; those `behind` are grey in all.
 
-    `limits` are (left, right, bottom, top): what leaves them is cut off. A dashed line lies at the height `level`. A
-    panel is `size` inches wide.
+    `limits` are (left, right, bottom, top): what leaves them is cut off. Points in `front` are black and cover the
+    others. A dashed line lies at the height `level`. `labels` name cloud, behind, front and level in a legend. A panel
+    is `size` inches wide.
     """
     if not clouds:
         raise ValueError("There is nothing to show: give at least one cloud of points.")
     lines = 1 + max(title.count("\n") for title in clouds)
     look = {"markersize": 2.5, "markeredgewidth": 0}
+    named = labels or ("orange points", "grey points", "black points", "dashed line")
     figure, panels = new_figure(
         1, len(clouds), size * len(clouds) + 0.4, size + 0.45 + 0.17 * lines, sharey=True, squeeze=False
     )
     for axes, (title, points) in zip(panels[0], clouds.items(), strict=True):
         if behind is not None:
-            axes.plot(*_as_points(behind).T, "o", color="0.7", label="grey points", **look)
-        axes.plot(
-            *_as_points(points).T, "o", color=COLOUR_OF["fake"], alpha=0.6, label="orange points", **look
-        )
+            axes.plot(*_as_points(behind).T, "o", color="0.7", label=named[1], **look)
+        axes.plot(*_as_points(points).T, "o", color=COLOUR_OF["fake"], alpha=0.6, label=named[0], **look)
+        if front is not None:
+            axes.plot(*_as_points(front).T, "o", color="black", label=named[2], **look | {"markersize": 3.5})
         if level is not None:
-            axes.axhline(float(level), color="black", linestyle="--", linewidth=1.1, label="dashed line")
+            axes.axhline(float(level), color="black", linestyle="--", linewidth=1.1, label=named[3])
         axes.set(aspect="equal", xlim=limits[:2], ylim=limits[2:], xlabel=xlabel)
         axes.set_title(title, fontsize=9)
     panels[0][0].set_ylabel(ylabel)
+    if labels:
+        figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
+    return picture(figure, alt, caption=caption)
+
+
+def histogram_plot(
+    groups: Mapping[str, Sequence[float]],
+    *,
+    bins: Sequence[float],
+    alt: str | None = None,
+    caption: str = "",
+    line: float | None = None,
+    line_label: str = "",
+    width: float = 6.4,
+    height: float = 2.8,
+    **axes_settings,
+) -> Picture:
+    """How many values of each group, a name → values (n,), lie in each of the `bins`, given by their edges.
+
+    A value outside the edges is not counted. An upright dashed `line` compares. Further settings go to the axes.
+    """
+    edges = _as_array(bins)
+    figure, axes = new_figure(width=width, height=height)
+    for (name, values), colour in zip(
+        groups.items(), cycle([COLOUR_OF["fake"], "0.45", *COLOURS]), strict=False
+    ):
+        counts = np.histogram(_as_array(values), edges)[0]
+        axes.fill_between(edges, np.append(counts, counts[-1]), step="post", color=colour, alpha=0.15)
+        axes.plot(edges, np.append(counts, counts[-1]), drawstyle="steps-post", color=colour, label=name)
+    if line is not None:
+        axes.axvline(float(line), color="black", linestyle="--", linewidth=1.2, label=line_label or None)
+    axes.set(ylim=(0, None), **axes_settings)
+    _legend_above(figure, columns=3)
     return picture(figure, alt, caption=caption)
 
 

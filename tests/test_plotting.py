@@ -492,6 +492,28 @@ def test_a_row_of_clouds_shows_the_same_grey_points_in_each_panel():
         scatter_row({"a line": torch.zeros(3)}, limits=(-2, 2, -2, 2))
 
 
+def test_points_in_front_and_a_legend_of_given_names():
+    named = scatter_row(
+        {"a cloud": torch.zeros(6, 2)},
+        behind=torch.ones(5, 2),
+        front=torch.ones(1, 2),
+        level=0.5,
+        labels=("members", "others", "accused", "threshold"),
+        limits=(-2, 2, -2, 2),
+    )
+    for text in ("members: 6", "others: 5", "accused: a point", "threshold: level at 0.5"):
+        assert text in named.alt
+    plain = scatter_row({"a cloud": torch.zeros(6, 2)}, front=torch.ones(1, 2), limits=(-2, 2, -2, 2))
+    assert "black points" in plain.alt and "members" not in plain.alt
+
+
+def test_a_histogram_counts_what_lies_between_its_edges():
+    groups = {"few": torch.tensor([0.5, 0.5, 1.5, 9.0]), "more": torch.tensor([2.5] * 7)}
+    drawn = plotting.histogram_plot(groups, bins=range(5), line=2.0, line_label="here", xlabel="x")
+    assert "few falls from 2 to 0" in drawn.alt and "a top of 7 at 2" in drawn.alt
+    assert "here: upright at 2" in drawn.alt
+
+
 def test_fewer_colours_make_a_smaller_file_that_looks_the_same():
     def drawn(**settings):
         figure, axes = plotting.new_figure(width=4, height=3)

@@ -92,7 +92,7 @@ def record_gan_step(
     g_optimiser: torch.optim.Optimizer,
     d_optimiser: torch.optim.Optimizer,
     real: Tensor,
-    gamma: float = 0.1,
+    gamma: float = 0.3,
 ) -> dict[str, Tensor]:
     """One update of D by the relativistic loss and R1 with the weight γ/2, then one of G on fresh noise.
 

@@ -21,8 +21,11 @@ def four_columns_by_hand():
     current = 0.4 - math.log(1 + math.exp(-0.7) + math.exp(0.4))
     none = -math.log(1 + math.exp(-2))
     visits = 0.7 * 3 - math.exp(0.7) - math.log(6)
-    assert abs(four["log p"].astype(float) - torch.tensor([age, current, none, visits]).numpy()).max() < 1e-4
-    assert round(-none, 2) == 0.13 and four["log p"].astype(float).idxmin() == "age"
+    assert (
+        abs(four["log-likelihood"].astype(float) - torch.tensor([age, current, none, visits]).numpy()).max()
+        < 1e-4
+    )
+    assert round(-none, 2) == 0.13 and four["log-likelihood"].astype(float).idxmin() == "age"
     assert round(math.log(12), 2) == 2.48  # ages in months
     assert (62 - 55) / 14 == 0.5
 
@@ -42,20 +45,13 @@ def age_and_pressure_go_together_and_shuffling_ends_it():
     assert all(abs(r(made[name]) - r(made["real"])) < 0.1 for name in ("VAE", "GAN"))
 
 
-def about_one_age_in_a_hundred_is_impossible():
-    def impossible(records):
-        return ((records[:, 0] < 20) | (records[:, 0] > 90)).double().mean()
-
-    assert impossible(made["real"]) == 0
-    assert all(0.002 < impossible(made[name]) < 0.02 for name in ("VAE", "GAN"))
-    shown = torch.cat([*age_and_pressure.values()])
-    assert ((shown[:, 0] > 10) & (shown[:, 0] < 110)).double().mean() > 0.999
-
-
 def synthetic_records_are_of_use_and_marginals_are_not():
     auc = {name: use(records)["AUC on real"] for name, records in made.items()}
     assert all(auc["real"] - auc[name] < 0.012 for name in ("VAE", "GAN"))
-    assert 0.3 < auc["marginals only"] < 0.7 and auc["real"] > 0.8
+    assert 0.25 < auc["marginals only"] < 0.75 and auc["real"] > 0.8
+    shuffles = [marginals_only(training, torch.Generator().manual_seed(seed)) for seed in range(6)]
+    others_give = sorted(outcome_auc(each, test) for each in shuffles)
+    assert 0.2 < others_give[0] < 0.4 and 0.6 < others_give[-1] < 0.8
     error = {name: use(records)["correlation error"] for name, records in made.items()}
     assert 0.005 < error["real"] < 0.03 and error["marginals only"] > 4 * max(error["VAE"], error["GAN"])
     assert max(error["VAE"], error["GAN"]) < 2.5 * error["real"]
@@ -65,7 +61,14 @@ def two_hundred_others_allow_ten():
     s = scores_of(vae, others)
     threshold = s.sort(descending=True).values[10]
     assert len(s) == 200 and (s > threshold).sum() == 10
-    assert (20 + 180 / 2 + 200 / 2) / 400 == 0.525 and (16 + 184 / 2 + 200 / 2) / 400 == 0.52
+    assert (16 + 184 / 2 + 200 / 2) / 400 == 0.52 and 0.08 + 0.92 / 2 == 0.54
+    assert round(0.05 * (10_000 - 200)) == 490  # false accusations, more than the 200 members
+
+
+def scores_of_members_and_others_look_alike():
+    inside = torch.cat([*scores.values()]).abs() < 1.6
+    assert inside.double().mean() > 0.97 and (scores["others"] > tau).sum() == 10
+    assert abs(scores["members"].median() - scores["others"].median()) < 0.15
 
 
 def on_the_vae_of_4_000_the_attack_is_near_5_per_cent():
@@ -80,7 +83,8 @@ def the_large_one_gives_nearly_all_away_and_the_other_few():
 
 
 def rare_members_have_the_highest_scores():
-    points = seen_by_attacker(members, makers["large VAE"][0])
+    points = seen_by_attacker(members, makers["large VAE"])
+    assert points.sum(1).std() < 0.7 * points[:, 0].std()  # log of the model varies less than log p
     assert torch.corrcoef(points.T)[0, 1] < -0.6
     assert points[points[:, 0] < -19, 1].mean() > points[points[:, 0] > -16, 1].mean() + 1
 
@@ -89,18 +93,22 @@ def the_study_says_what_the_page_says():
     assert _medians("leaking VAE", "attack.tpr") >= 0.9 and _medians("regularised VAE", "attack.tpr") <= 0.12
     aucs = {name: sorted(round(run["auc"], 2) for run in _runs(name)) for name in NAMES}
     assert aucs["leaking VAE"] == [0.78, 0.82, 0.82] and set(aucs["regularised VAE"]) <= {0.80, 0.81}
+    better = [
+        a["auc"] > b["auc"] for a, b in zip(_runs("leaking VAE"), _runs("regularised VAE"), strict=True)
+    ]
+    assert True in better and False in better
     assert [run["attack"]["tpr"] for run in _runs("regularised VAE")] == [0.1, 0.16, 0.095]
     assert all(0.1 <= run["attack, samples"]["tpr"] <= 0.22 for run in _runs("leaking GAN"))
     assert _medians("leaking VAE", "−IWAE") > 20 and _medians("regularised VAE", "−IWAE") < 18
 
 
 def longer_training_on_4_000_leaks_a_little():
-    from scipy.stats import binomtest
-
-    assert [round(200 * run["attack"]["tpr"]) for run in _runs("VAE")] == [17, 17, 17]
-    interval = binomtest(51, 600).proportion_ci(method="exact")
-    assert 51 / 600 == 0.085 and (round(interval.low, 3), round(interval.high, 3)) == (0.064, 0.110)
-    assert any(run["attack, samples"]["tpr"] < 0.05 for run in _runs("VAE"))
+    assert [round(200 * run["attack"]["tpr"]) for run in _runs("VAE")] == [17, 17, 17] and 51 / 600 == 0.085
+    by_accident = 11 / 201  # Beta(11, 190): the share of members above the eleventh highest of 200 others
+    of_threshold = (by_accident * (1 - by_accident) / 202 / 3) ** 0.5
+    of_members = (by_accident * (1 - by_accident) / 600) ** 0.5
+    assert round(by_accident, 3) == 0.055
+    assert round((of_threshold**2 + of_members**2) ** 0.5, 3) == 0.013
 
 
 def another_model_of_the_population_is_enough():
@@ -123,7 +131,8 @@ def twenty_copies_are_hidden_in_an_average_and_found_one_by_one():
     assert hidden["all copies"]["closer to training"] > 0.99
     assert abs(hidden["20 copies"]["closer to training"] - hidden["GAN"]["closer to training"]) < 0.006
     share = hidden["GAN"]["closer to training"]
-    assert 0.5 < share < 0.55 and 0.001 < hidden["20 copies"]["closer to training"] - share < 0.004
+    assert 2 < (share - 0.5) / 0.0079 < 5
+    assert 0.001 < hidden["20 copies"]["closer to training"] - share < 0.004
     assert round((0.25 / 4000) ** 0.5, 3) == 0.008
     assert 0.1 <= hidden["20 copies"]["TPR at 0 % FPR"] <= 0.16 and 0.1 > 2 * hidden["GAN"]["TPR at 0 % FPR"]
     assert abs(hidden["all copies"]["AUC on real"] - use(made["real"])["AUC on real"]) < 1e-6
@@ -152,4 +161,10 @@ def more_latent_dimensions_keep_more_of_a_lesion_than_the_pixel_error_tells():
         run["small lesions"] < run["large lesions"] for d in (8, 16, 32) for run in of_scans[f"VAE, {d}"]
     )
     assert all(run["called ill"] > 0.9 for run in of_scans["GAN"])
-    assert round(of_scans["scans"][0]["called ill"], 2) == 0.51
+    assert few_d["contrast kept"] > kept.mean()
+
+
+def most_samples_look_ill_to_the_reader():
+    threshold = brightest_square(unseen.healthy[ill]).sort(descending=True).values[int(0.05 * ill.sum())]
+    assert (brightest_square(sampled) > threshold).double().mean() > 0.8
+    assert 0.44 < (brightest_square(unseen.images) > threshold).double().mean() < 0.56
