@@ -4,6 +4,7 @@ import base64
 import re
 import struct
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,6 +86,15 @@ def test_the_player_holds_each_sound_by_name(sounds):
     bundle = made._repr_mimebundle_()
     assert bundle["text/html"] == page
     assert bundle["text/plain"] == "Sounds to play: one <kick> (0.3 s); three (0.9 s). Listen & compare."
+
+
+def test_every_sound_of_the_notebook_is_heard_and_none_is_clipped():
+    page = (Path(__file__).parents[1] / "notebooks" / "17_audio.ipynb").read_text(encoding="utf-8")
+    files = [base64.b64decode(each) for each in re.findall(r'data:audio/wav;base64,([^"\\]+)', page)]
+    seconds = [struct.unpack("<I", chunks(file)[b"fact"])[0] / 8000 for file in files]
+    assert len(files) > 10 and max(seconds) > 10  # eight bars
+    for file in files:
+        assert 0.05 < decoded(chunks(file)[b"data"]).abs().max() <= 1
 
 
 @pytest.mark.parametrize(
