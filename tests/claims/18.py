@@ -86,7 +86,7 @@ def a_step_with_a_bounce_is_harder():
 
 
 def motion_codes_move_a_flight_little():
-    assert apart[0] < 1e-3 and apart[-1] < 3
+    assert apart[0] < 1e-3 and apart[-1] < 1.5
 
 
 def the_best_picture_for_an_uncertain_place():
