@@ -174,7 +174,9 @@ def crop(frames: Tensor, positions: Tensor) -> Tensor:
 def centre_of_mass(images: Tensor) -> Tensor:
     """Σ ink (x, y) / Σ ink, the centre of mass in pixels, (..., 1, H, W) to (..., 2); NaN where there is no ink."""
     down, across = images.sum((-3, -1)), images.sum((-3, -2))
-    sums = [line @ torch.arange(line.shape[-1], dtype=line.dtype, device=line.device) for line in (across, down)]
+    sums = [
+        line @ torch.arange(line.shape[-1], dtype=line.dtype, device=line.device) for line in (across, down)
+    ]
     return torch.stack(sums, dim=-1) / images.sum((-3, -2, -1))[..., None]
 
 
