@@ -159,3 +159,16 @@ def griffin_lim_converges_and_momentum_is_faster():
     plain, fast = off["momentum 0"], off["momentum 0.99"]
     assert all(b <= a + 1e-4 for a, b in itertools.pairwise(plain))
     assert fast[-2] < plain[-1] and fast[tried.index(30)] < 0.1
+
+
+def the_study_says_what_the_page_says():
+    middle = {name: statistics.median(_study(name, "FAD")) for name, each in runs.items() if "FAD" in each[0]}
+    assert middle["VAE, latent GAN"] < 4 * middle["VAE, mixture"] and middle["VAE, mixture"] < 4
+    assert 170 < middle["VAE, N(0, I)"] < 230
+    assert 1.4 < _score("prior N(0, I)")["FAD"] / middle["VAE, N(0, I)"] < 3
+    before, after = (statistics.median(_study(f"waveform GAN, transposed{when}", "line"))
+                     for when in (", untrained", ""))  # fmt: skip
+    assert before > 15 and after > before - 6 and max(_study("waveform GAN, nearest", "line")) < 0
+    assert min(_study("waveform GAN, nearest", "kick")) > 0.95
+    assert max(_study("waveform GAN, nearest", "largest")) < 0.15  # soft
+    assert set(study("audio")["settings"]["cpu seconds"].values()) == {60, 20, 40, 15}
