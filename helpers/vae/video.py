@@ -96,7 +96,7 @@ def sampled(mu: Tensor, log_var: Tensor, eps: Tensor | None = None) -> Tensor:
     return mu + (log_var / 2).exp() * (torch.randn_like(mu) if eps is None else eps)
 
 
-def descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+def take_step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
@@ -120,7 +120,7 @@ def content_step(
     drawn = draw(vae.decode(sampled(mu, log_var, eps)), positions[:, None])[:, 0]
     reconstruction = ((drawn - frames) / std).square().flatten(1).sum(dim=1).mean() / 2
     kl = gaussian_kl(mu, log_var).mean()
-    descend(optimiser, reconstruction + kl)
+    take_step(optimiser, reconstruction + kl)
     return {"loss": (reconstruction + kl).detach(), "kl": kl.detach()}
 
 
@@ -143,7 +143,7 @@ def motion_step(
     stds = vae.log_std.exp()
     nll = sum(-Normal(0.0, std).log_prob(e).sum((1, 2)) for e, std in zip(errors, stds, strict=True)).mean()
     kl = gaussian_kl(mu, log_var).mean()
-    descend(optimiser, nll + kl)
+    take_step(optimiser, nll + kl)
     return {"loss": (nll + kl).detach(), "kl": kl.detach(), "error": stds[2].detach()}
 
 
@@ -200,5 +200,5 @@ def clip_step(
     drawn = vae.decode(c, m, frames.shape[1])
     reconstruction = ((drawn - frames) / std).square().flatten(1).sum(dim=1).mean() / 2
     kl = sum(gaussian_kl(*code).mean() for code in codes)
-    descend(optimiser, reconstruction + kl)
+    take_step(optimiser, reconstruction + kl)
     return {"loss": (reconstruction + kl).detach(), "kl": kl.detach()}
