@@ -626,10 +626,18 @@ def animation(
 
 
 def film(
-    frames, *, fps: float = 8, plays: int = 4, alt: str | None = None, caption: str = "", **grid
+    frames,
+    *,
+    fps: float = 8,
+    plays: int = 4,
+    given: int = 0,
+    alt: str | None = None,
+    caption: str = "",
+    **grid,
 ) -> Picture:
     """Clips (N, T, 1, H, W) with values in [0, 1] that play side by side, in a box with grey walls, as a GIF.
 
+    The walls are dark in the first `given` frames, those from which a forecast begins.
     `grid` is what `image_grid` takes: `columns`, `titles`, `row_titles`, `scale`. It plays offline, `plays` times, and
     rests on its last frames. Raises ValueError on other shapes or values.
     """
@@ -639,6 +647,7 @@ def film(
             f"Clips have the shape (N, T, 1, H, W), these have {frames.shape}: for one, clip[None]."
         )
     boxes = np.pad(frames, [(0, 0)] * 3 + [(1, 1)] * 2, constant_values=0.3)
+    boxes[:, :given] = np.pad(frames[:, :given], [(0, 0)] * 3 + [(1, 1)] * 2, constant_values=0.9)
     pictures = [image_grid(images, **grid) for images in boxes.swapaxes(0, 1)]
     return animation(pictures, alt=alt, caption=caption, fps=fps, plays=plays)
 

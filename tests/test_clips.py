@@ -434,6 +434,14 @@ def test_a_film_moves_is_small_and_shows_the_box(of):
     assert (centres - of["digits"].positions[0]).abs().max() < 0.3
 
 
+def test_the_walls_are_dark_in_the_frames_that_are_given(of):
+    gif, walls = Image.open(io.BytesIO(film(of["digits"].frames[:1], scale=4, given=4).data)), []
+    for number in range(16):
+        gif.seek(number)
+        walls.append(1 - np.asarray(gif.convert("L"))[:4].mean() / 255)
+    assert np.allclose(walls, [0.9] * 4 + [0.3] * 12, atol=0.05)
+
+
 # What is refused
 
 
