@@ -286,5 +286,16 @@ def test_the_vae_of_the_study_uses_its_code_and_the_collapsed_one_has_the_better
         assert without["-elbo"] < with_code["-elbo"]
 
 
+def test_in_the_ablation_free_bits_alone_keep_the_code_in_use_and_the_other_two_need_each_other():
+    runs = {way.removeprefix("ablation: "): rows for way, rows in study("text")["runs"].items()}
+    for name in ("KL warm-up", "word dropout"):
+        for alone, both in zip(runs[name], runs["word dropout and KL warm-up"], strict=True):
+            assert alone["kl"] < 1 < both["kl"] and alone["-elbo"] < both["-elbo"]
+    for free, three in zip(runs["free bits"], runs["all three"], strict=True):
+        assert free["active"] == three["active"] == 8
+        assert 4.4 < free["kl"] < 6 and 4.4 < three["kl"] < 6
+    assert all(run["updates"] == 1000 for name in ("free bits", "all three") for run in runs[name])
+
+
 def test_the_language_model_of_the_study_comes_close_to_the_exact_entropy():
     assert median(run["nats"] - run["exact"] for run in study("text")["runs"]["language model"]) <= 0.35

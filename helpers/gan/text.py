@@ -16,7 +16,6 @@ from torch.nn.functional import one_hot, pad
 from helpers.data.reports import END, PADDING
 from helpers.gan.losses import relativistic
 from helpers.gan.penalties import gradient_norm_squared
-from helpers.gan.steps import discriminator_step, generator_step
 from helpers.training import noise_like
 
 Relax = Callable[[Tensor], Tensor]
@@ -102,8 +101,8 @@ class TextDiscriminator(nn.Module):
 
 
 def text_gan_step(
-    generator: nn.Module,
-    discriminator: nn.Module,
+    G: nn.Module,
+    D: nn.Module,
     g_optimiser: torch.optim.Optimizer,
     d_optimiser: torch.optim.Optimizer,
     real: Tensor,
@@ -117,18 +116,18 @@ def text_gan_step(
     (B, T, V) one-hot and z (B, latent). For lazy penalties give γ times n at every nth step and 0 at the others. Each
     update leaves the other network's parameters bitwise as they were. Source: Huang et al. (2024), section 2.
     """
-    fake = generator(z, relax)
+    fake = G(z, relax)
     seen = fake.detach()
+    d_loss = relativistic(D(real), D(seen)).mean()
+    if gamma:
+        squares = gradient_norm_squared(D, real) + gradient_norm_squared(D, seen)
+        d_loss = d_loss + gamma / 2 * squares.mean()
+    d_optimiser.zero_grad()
+    d_loss.backward()
+    d_optimiser.step()
 
-    def d_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-        loss = relativistic(real_logits, fake_logits)
-        if gamma:
-            squares = gradient_norm_squared(discriminator, real) + gradient_norm_squared(discriminator, seen)
-            loss = loss + gamma / 2 * squares
-        return loss
-
-    def g_loss(fake_logits: Tensor) -> Tensor:
-        return relativistic(fake_logits, discriminator(real))
-
-    measured = discriminator_step(lambda z: seen, discriminator, d_optimiser, real, z, d_loss)
-    return measured | generator_step(lambda z: fake, discriminator, g_optimiser, z, g_loss)
+    g_loss = relativistic(D(fake), D(real)).mean()
+    g_optimiser.zero_grad()
+    g_loss.backward(inputs=list(G.parameters()))  # G alone: the gradients of D stay as they are
+    g_optimiser.step()
+    return {"d_loss": d_loss.detach(), "g_loss": g_loss.detach()}

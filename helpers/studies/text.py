@@ -1,10 +1,13 @@
 """Match reports by a sentence VAE, a language model and a text GAN, three seeds each: `python -m helpers.studies.text`.
 
-A minute of CPU time a model, twenty minutes in all on one core. The settings were chosen with seed 0, by validation
-reports and by samples; what is written here is measured on test reports, and on 1,000 samples a temperature.
+A minute of CPU time a model, and 1,000 updates for each row of the ablation: thirty minutes in all on one core. The
+ablation alone, beside the rows that stand: `python -m helpers.studies.text ablation`. The settings were chosen with
+seed 0, by validation reports and by samples; what is written here is measured on test reports, and on 1,000 samples a
+temperature.
 """
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -25,8 +28,8 @@ from helpers.gan.text import (
 )
 from helpers.language import LanguageModel, report_nll, sample_tokens
 from helpers.metrics import score_reports
-from helpers.studies import rounded, write_study
-from helpers.training import Budget, for_cpu_seconds
+from helpers.studies import rounded, study, write_study
+from helpers.training import Budget, for_cpu_seconds, for_updates
 from helpers.vae import active_units, gaussian_kl, gumbel_softmax, iwae_bound, kl_warmup
 from helpers.vae.text import (
     SentenceVAE,
@@ -46,6 +49,14 @@ WARMUP, FREE_BITS, WORD_DROPOUT = 0.3, 0.6, 0.3  # a share of the training, nats
 WAYS = {
     "VAE": (partial(kl_warmup, until=WARMUP), FREE_BITS, WORD_DROPOUT),
     "VAE, collapsed": (lambda done: 1.0, 0.0, WORD_DROPOUT),  # neither warm-up nor free bits
+}
+ABLATION_UPDATES = 1000
+ABLATION = {
+    "word dropout": (lambda done: 1.0, 0.0, WORD_DROPOUT),
+    "KL warm-up": (partial(kl_warmup, until=WARMUP), 0.0, 0.0),
+    "free bits": (lambda done: 1.0, FREE_BITS, 0.0),
+    "word dropout and KL warm-up": (partial(kl_warmup, until=WARMUP), 0.0, WORD_DROPOUT),
+    "all three": (partial(kl_warmup, until=WARMUP), FREE_BITS, WORD_DROPOUT),
 }
 
 LANGUAGE_BATCH, LANGUAGE_RATE, LANGUAGE_DECAY, LANGUAGE_DROPOUT = 64, 5e-3, 0.3, 0.15
@@ -107,10 +118,10 @@ def exact_nats(grammar: Grammar, reports: Sequence[Report]) -> float:
 
 
 def trained_vae(way: str, seed: int, budget: Budget) -> tuple[SentenceVAE, int]:
-    """A VAE of the full reports, trained in one of WAYS until `budget` is spent, and its number of updates."""
+    """A VAE of the full reports, trained in one of WAYS or ABLATION until `budget` is spent; its number of updates."""
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    data, (beta, floor, dropout) = load_reports(), WAYS[way]
+    data, (beta, floor, dropout) = load_reports(), (WAYS | ABLATION)[way]
     vae = SentenceVAE(len(data.grammar.vocabulary), data.grammar.longest)
     optimiser = torch.optim.Adam(vae.parameters(), VAE_RATE, fused=True)
     source = batches(data.train.tokens, VAE_BATCH, generator)
@@ -123,29 +134,43 @@ def trained_vae(way: str, seed: int, budget: Budget) -> tuple[SentenceVAE, int]:
 
 
 @torch.no_grad()
-def judged_vae(vae: SentenceVAE, data: Reports) -> dict:
-    """−ELBO and −IWAE with 64 samples on the test reports, in nats; KL; active units; samples by temperature."""
+def bounds(vae: SentenceVAE, data: Reports) -> dict[str, float]:
+    """−ELBO and −IWAE with 64 samples on the test reports, in nats; the KL; active units."""
     log_w = sentence_log_weights(vae, data.test.tokens, 64, torch.Generator().manual_seed(0))
     mu, log_var = vae.encode(data.test.tokens)
-
-    def sample(temperature: float, generator: torch.Generator) -> Tensor:
-        return write_reports(
-            vae, torch.randn(SAMPLES, vae.latent, generator=generator), temperature, generator
-        )
-
     return {
         "-elbo": round(-iwae_bound(log_w, 1).mean().item(), 3),
         "-iwae": round(-iwae_bound(log_w, 64).mean().item(), 3),
         "exact": exact_nats(data.grammar, data.test.reports),
         "kl": round(gaussian_kl(mu, log_var).mean().item(), 3),
         "active": active_units(mu),
-        "samples": sweep(sample, data),
     }
+
+
+@torch.no_grad()
+def judged_vae(vae: SentenceVAE, data: Reports) -> dict:
+    """What `bounds` says, and samples by temperature."""
+
+    def sample(temperature: float, generator: torch.Generator) -> Tensor:
+        return write_reports(
+            vae, torch.randn(SAMPLES, vae.latent, generator=generator), temperature, generator
+        )
+
+    return bounds(vae, data) | {"samples": sweep(sample, data)}
 
 
 def vae_run(way: str, seed: int, budget: Budget) -> dict:
     vae, updates = trained_vae(way, seed, budget)
     return {"updates": updates} | judged_vae(vae, load_reports())
+
+
+def ablation_runs(seed: int, updates: int = ABLATION_UPDATES) -> dict[str, dict]:
+    """What `bounds` says after so many updates with each cure alone, with two, and with all three."""
+    rows = {}
+    for way in ABLATION:
+        vae, _ = trained_vae(way, seed, for_updates(updates))
+        rows[f"ablation: {way}"] = {"updates": updates} | bounds(vae, load_reports())
+    return rows
 
 
 # The language model
@@ -276,6 +301,7 @@ def text_runs(seed: int, budget_of: Callable[[float], Budget] = for_cpu_seconds)
     rows["short: GAN"] = gan_run(seed, budget_of(SECONDS))
     tuned = tuning_runs(seed, budget_of(PRE_SECONDS), budget_of(TUNING_SECONDS))
     rows |= {f"short: {name}": row for name, row in tuned.items()}
+    rows |= ablation_runs(seed)
     for name, data in (("true grammar", full), ("short: true grammar", short)):
         reports = data.grammar.sample(SAMPLES, torch.Generator().manual_seed(100 + seed))
         rows[name] = {"entropy": round(data.grammar.entropy, 3)} | judged(data.grammar.encode(reports), data)
@@ -299,12 +325,23 @@ def write(seeds: Sequence[dict[str, dict]]) -> None:
         "tau": TAU,
     }
     settings["GAN"] |= {"EMA": EMA, "learning rate of tuning": TUNING_RATE}
+    settings["ablation"] = {"updates": ABLATION_UPDATES}
     write_study("text", settings, {name: [rows[name] for rows in seeds] for name in seeds[0]})
+
+
+def write_ablation(seeds: Sequence[dict[str, dict]]) -> None:
+    """The rows of the ablation into notebooks/results/text.json, where all others stay as they are."""
+    there = study("text")
+    settings = there["settings"] | {"ablation": {"updates": ABLATION_UPDATES}}
+    write_study("text", settings, there["runs"] | {name: [rows[name] for rows in seeds] for name in seeds[0]})
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    write([text_runs(seed) for seed in SEEDS])
+    if sys.argv[1:] == ["ablation"]:
+        write_ablation([ablation_runs(seed) for seed in SEEDS])
+    else:
+        write([text_runs(seed) for seed in SEEDS])
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def sixty_two_tokens_and_27_in_a_report():
 
 
 def the_plain_vae_has_an_empty_code_and_nearly_the_nats_of_the_grammar():
-    assert table["plain"]["KL"] < 0.2 and table["plain"]["active units"] == 0
+    assert table["plain"]["KL to prior"] < 0.2 and table["plain"]["active units"] == 0
     assert 0.05 < table["plain"]["−ELBO"] - exact < 0.6
 
 
@@ -32,21 +32,26 @@ def its_walk_is_one_sentence():
 
 def the_cured_vae_uses_all_dimensions_and_has_a_worse_elbo_but_nearly_the_same_iwae():
     with_code, without = table["cured"], table["plain"]
-    assert with_code["KL"] > 4 and with_code["active units"] == 8
+    assert with_code["KL to prior"] > 4 and with_code["active units"] == 8
     assert 0.5 < kls["cured"].min() and kls["cured"].max() < 0.9  # about the free bits, and hardly more
     lost, remains = with_code["−ELBO"] - without["−ELBO"], with_code["−IWAE"] - without["−IWAE"]
-    assert lost > 0.4 and remains < 0.6 * lost
+    assert 0.5 < lost < 1.7 and remains < 0.6 * lost
+    assert 3 < without["reconstruction"] - with_code["reconstruction"] < 5  # about 4 nats
+    for row in table.values():
+        assert abs(row["reconstruction"] + row["KL to prior"] - row["−ELBO"]) < 1e-6
 
 
-def so_says_the_study():
-    with_code, without = (table[f"study: {name}"] for name in ("all three cures", "word dropout alone"))
-    settings = study("text")["settings"]
-    assert settings["VAE"]["word dropout"] == 0.3 and settings["VAE"]["free bits"] == 0.6
-    assert settings["seconds"]["a model"] == 60
-    assert without["active units"] == 1 and without["−ELBO"] < with_code["−ELBO"] - 0.4
-    assert with_code["KL"] > 4 and abs(with_code["−IWAE"] - without["−IWAE"]) < 0.15
-    for one, other in zip(runs["VAE, collapsed"], runs["VAE"], strict=True):
-        assert one["-elbo"] < other["-elbo"]
+def so_says_the_ablation():
+    row = {way.removeprefix("study: "): each for way, each in table.items()}
+    assert study("text")["settings"]["ablation"]["updates"] == 1000
+    kl = {way: each["KL to prior"] for way, each in row.items()}
+    assert kl["KL warm-up"] < 0.6 and kl["word dropout"] < 0.6
+    assert abs(kl["free bits"] - kl["all three"]) < 0.4 and 4.6 < kl["free bits"] < 5.4
+    assert row["free bits"]["−ELBO"] < row["all three"]["−ELBO"]
+    assert row["word dropout"]["active units"] == 6 and 0.15 < kl["word dropout"] < 0.25
+    for way in ("KL warm-up", "word dropout"):
+        for other in ("word dropout and KL warm-up", "free bits", "all three"):
+            assert row[way]["−ELBO"] < row[other]["−ELBO"]
 
 
 def a_dimension_that_becomes_empty_again_gains_nothing():
@@ -72,7 +77,7 @@ def its_ends_are_not_the_reports():
         mu, _ = cured.encode(data.test.tokens[:200])
     back = grammar.decode(write_reports(cured, mu, 0))
     assert sum(a == b for a, b in zip(back, data.test.reports, strict=False)) < 60
-    assert 4 < table["cured"]["KL"] < 6.5 and 13.25 < grammar.entropy < 13.75
+    assert 4 < table["cured"]["KL to prior"] < 6.5 and 13.25 < grammar.entropy < 13.75
     assert grammar.show(data.test.reports[A]) != walk(cured, A, B)[0]
 
 
@@ -85,9 +90,9 @@ def the_noise_of_the_picture_makes_the_second_token_win():
     assert logits.argmax() == 0 and noisy.argmax() == 1 and (noisy - logits).abs().max() < 1
 
 
-def about_six_in_ten_are_grammatical_and_half_of_these_in_agreement():
-    assert 0.45 < live["grammatical"] < 0.75
-    assert 0.35 < live["in agreement"] / live["grammatical"] < 0.65
+def most_are_grammatical_and_no_more_than_about_half_of_these_in_agreement():
+    assert 0.5 < live["grammatical"] < 0.86
+    assert 0.3 < live["in agreement"] / live["grammatical"] < 0.6
 
 
 def the_gan_of_the_study_does_better():
@@ -102,7 +107,7 @@ def the_gan_mixes_phrases():
     wrong = [report for report in samples if not short.grammar.parses(report)]
     new = [r for r in wrong if any((r[i], r[i + 1]) not in known for i in range(len(r) - 1))]
     assert len(wrong) > 20 and len(new) > 0.6 * len(wrong)
-    assert ("drew", "to") not in known and {("drew", "with"), ("lost", "to")} < known
+    assert ("home", "cup") not in known and {("at", "home"), ("the", "cup")} < known
 
 
 def the_language_model_is_better_at_every_diversity_that_both_have():
