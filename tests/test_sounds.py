@@ -215,7 +215,7 @@ def test_the_mixture_is_the_weighted_sum_of_its_gaussians():
 
 
 def test_a_line_between_two_codes():
-    """(17.6): the ends at t = 0 and t = 1, even steps between."""
+    """(17.7): the ends at t = 0 and t = 1, even steps between."""
     a, b = torch.tensor([1.0, 2.0]), torch.tensor([3.0, -2.0])
     z = torch.stack([(1 - t) * a + t * b for t in torch.linspace(0, 1, 5)])
     assert torch.equal(z[0], a) and torch.equal(z[-1], b)
@@ -254,7 +254,7 @@ def test_a_step_of_either_player_leaves_the_other_alone(players, shape, one_thre
 
 
 def test_a_constant_comes_out_with_period_four():
-    """(17.7): y[n] = c Σ w[4k + r], r the place in the period, for any kernel; equal sums, and the line is gone."""
+    """(17.6): y[n] = c Σ w[4k + r], r the place in the period, for any kernel; equal sums, and the line is gone."""
     c = 0.7
     torch.manual_seed(0)
     layer = upsampling(1, 1).double()

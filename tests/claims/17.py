@@ -21,15 +21,19 @@ def the_pictures_are_as_they_are_described():
     assert (
         (lines[1:-1] > lines[:-2]) & (lines[1:-1] > lines[2:]) & (lines[1:-1] > 1.5)
     ).sum() >= 4  # a ladder
-    assert (picture[:, :, :16].mean((1, 2)) > picture[:, :, 16:].mean((1, 2))).all()
 
 
-def the_way_there_and_back_changes_a_few_per_cent():
+def the_way_there_and_back_changes_one_per_cent_and_a_kicks_pitch_two():
     found = heard(resynthesise(log_spectrogram(new)), new_labels)
     for k in range(4):
         mine = new_labels == k
         for name in found:
-            assert (found[name] / new_truth[name] - 1).abs()[mine].median() < 0.04, (name, DRUMS[k])
+            error = (found[name] / new_truth[name] - 1).abs()[mine].median()
+            assert 0.01 < error < 0.03 if (name, k) == ("pitch", 0) else error < 0.013, (
+                name,
+                DRUMS[k],
+                error,
+            )
 
 
 def s_has_come_near_the_error():
@@ -40,7 +44,29 @@ def s_has_come_near_the_error():
 
 def the_kl_is_about_40_nats():
     with torch.no_grad():
-        assert 33 < gaussian_kl(*vae.encode(x)).mean() < 48
+        assert 33.5 < gaussian_kl(*vae.encode(x)).mean() < 48
+
+
+def three_quarters_of_the_kl_are_mismatch():
+    """KL = I(x; z) + KL(q(z) ‖ p), and I ≤ log 4000: notebook 13."""
+    with torch.no_grad():
+        kl = gaussian_kl(*vae.encode(x)).mean()
+    assert abs(math.log(4000) - 8.3) < 0.01 and kl - math.log(4000) > 0.745 * kl
+
+
+def a_precise_code_saves_thousands_of_nats():
+    """Against the best that could be said with the drum alone, the mean of its spectrograms."""
+    with torch.no_grad():
+        own = vae.log_likelihood(x[:400], codes[:400])
+    means = torch.stack([x[labels == k].mean(0) for k in range(4)])[labels[:400]]
+    drum = Normal(means, vae.log_std.exp().detach()).log_prob(x[:400]).flatten(1).sum(1)
+    assert (own - drum).mean() > 2000
+
+
+def plucks_are_scattered_and_the_others_are_islands():
+    spread = [codes[labels == k].std(0).norm() for k in range(4)]
+    assert spread[3] > 1.5 * max(spread[:3])
+    assert (codes[:150] @ directions).abs().max() < 9.5
 
 
 def reconstructions_are_recognised_and_off_by_a_few_per_cent():
@@ -65,8 +91,8 @@ def _score(name):
 def the_distances_are_in_this_order():
     fad = {name: _score(name)["FAD"] for name in samples}
     assert fad["real sounds"] < 1 and fad["reconstructions"] < 4 and fad["mixture"] < 4
-    assert 200 < fad["prior N(0, I)"] and fad["latent GAN"] < fad["prior N(0, I)"] / 8
-    assert fad["latent GAN"] > fad["mixture"]
+    assert 200 < fad["prior N(0, I)"] and fad["latent GAN"] < fad["prior N(0, I)"] / 10
+    assert fad["latent GAN"] > 2 * fad["reconstructions"] and fad["latent GAN"] > fad["mixture"]
 
 
 def the_gan_makes_all_four_drums():
@@ -109,11 +135,12 @@ def a_line_stands_at_2000_hertz_with_transposed_convolutions_alone():
     assert statistics.median(others) > 8
     assert max(line_level(untrained["nearest"], hertz) for hertz in (500, 1000, 2000)) < 6
     assert abs(line_level(sounds, 2000)) < 4
-    decibels = spectra["nearest"][1]
-    assert decibels[500:].median() < decibels[:60].median() - 15  # little of the high frequencies
+    hundreds = [line_level(untrained["transposed"], 500.0 * k) for k in range(1, 8)]
+    between = [line_level(untrained["transposed"], 125.0 * k) for k in range(1, 29) if k % 4]
+    assert statistics.median(hundreds) > statistics.median(between) > 2
 
 
-def training_has_not_made_the_sums_equal():
+def training_has_not_removed_the_line():
     assert min(_study("waveform GAN, transposed", "line")) > 8
 
 
@@ -125,9 +152,30 @@ def bars_of_the_mixture_are_nearer_to_the_rule():
     assert abs(nats["true rule"] - 12.2) < 0.35 and nats["mixture"] < 13.8
 
 
+def some_samples_of_the_prior_lie_between_the_groups():
+    density = {name: rhythm_mixture.score_samples(z.double().numpy())
+               for name, z in {"codes": rhythm_codes, "prior": sources["prior"]}.items()}  # fmt: skip
+    rare = sorted(density["codes"])[len(density["codes"]) // 20]
+    assert (density["prior"] < rare).mean() > 0.07
+
+
+def bars_of_the_mixture_are_about_as_varied_and_one_bar_alone_has_5_nats():
+    from helpers.data.drums import groove_probabilities
+
+    assert abs(distinct["mixture"] / distinct["true rule"] - 1) < 0.12
+    likeliest = -rhythm_log_prob((groove_probabilities()[1] > 0.5).float()).min()
+    assert 4.5 < likeliest < 5.5
+
+
+def means_would_be_too_narrow_for_rhythms_and_not_for_sounds():
+    with torch.no_grad():
+        narrow = (vae.encode(x)[1] / 2).exp().median() / codes.std(0).median()
+    assert narrow < 0.06 and (log_var / 2).exp().median() > 0.2 * rhythm_codes.std(0).median()
+
+
 def eight_bars_are_heard_and_not_clipped():
-    loop = write_bars(kit, chosen, tempo=170)
-    assert abs(len(loop) - 8 * 16 * 8000 * 60 / (4 * 170)) < 1 and 0.3 < loop.abs().max() < 1
+    loop = write_bars(kit, chosen, tempo=180)
+    assert abs(len(loop) - 8 * 16 * 8000 * 60 / (4 * 180)) < 1 and 0.3 < loop.abs().max() < 1
     assert chosen.shape == (8, 16, 4) and 0.1 < chosen.mean() < 0.5
     found = drum_classifier()(log_spectrogram(kit)).argmax(1)
     assert found.tolist() == [0, 1, 2, 3]
@@ -143,6 +191,11 @@ def the_pitch_jumps():
         found = heard(resynthesise(between), torch.full((5,), 3))["pitch"]
         jumps.append((found.diff().max() / (found[-1] - found[0])).item())
     assert statistics.median(jumps) > 0.6
+
+
+def through_real_plucks_the_pitch_rises_evenly():
+    steps = real_hertz.diff() / (real_hertz[-1] - real_hertz[0])
+    assert real_hertz[0] < 250 and real_hertz[-1] > 365 and 0.15 < steps.min() and steps.max() < 0.35
 
 
 def both_ladders_are_there_half_way():
@@ -163,7 +216,7 @@ def griffin_lim_converges_and_momentum_is_faster():
 
 def the_study_says_what_the_page_says():
     middle = {name: statistics.median(_study(name, "FAD")) for name, each in runs.items() if "FAD" in each[0]}
-    assert middle["VAE, latent GAN"] < 4 * middle["VAE, mixture"] and middle["VAE, mixture"] < 4
+    assert 2 < middle["VAE, latent GAN"] / middle["VAE, mixture"] < 3 and middle["VAE, mixture"] < 4
     assert 170 < middle["VAE, N(0, I)"] < 230
     assert 1.4 < _score("prior N(0, I)")["FAD"] / middle["VAE, N(0, I)"] < 3
     before, after = (statistics.median(_study(f"waveform GAN, transposed{when}", "line"))
