@@ -17,6 +17,8 @@ def the_pictures_are_as_they_are_described():
     picture = log_spectrogram(shown[::2])  # kick, snare, hat, pluck
     low, high = picture[:, :32, 4:16].mean((1, 2)), picture[:, 64:, 4:16].mean((1, 2))
     assert low[0] > high[0] and high[2] > low[2] and low[3] > high[3]
+    snare, hat = picture[1:3, :, 4:16].mean(2)
+    assert snare[:16].max() > snare[16:].max() and hat.argmax() >= 64
     lines = picture[3, :64, 8:16].mean(1)
     assert (
         (lines[1:-1] > lines[:-2]) & (lines[1:-1] > lines[2:]) & (lines[1:-1] > 1.5)
