@@ -39,7 +39,7 @@ class TestHouseRules:
         assert path.stat().st_size <= 500_000
         assert len(notebook.cells) <= 80  # of which 40 are the core
         assert max(lengths) <= 25, "a cell over 25 lines: split it"
-        assert statistics.median(lengths) <= 9
+        assert statistics.median(lengths) <= 14  # a model or a step is one idea and takes some twenty lines
 
     def test_executed_in_order_without_errors(self, path):
         cells = code_cells(read(path))
