@@ -139,7 +139,8 @@ def a_line_stands_at_2000_hertz_with_transposed_convolutions_alone():
     assert abs(line_level(sounds, 2000)) < 4
     hundreds = [line_level(untrained["transposed"], 500.0 * k) for k in range(1, 8)]
     between = [line_level(untrained["transposed"], 125.0 * k) for k in range(1, 29) if k % 4]
-    assert statistics.median(hundreds) > statistics.median(between) > 2
+    # Of the copies, 1,500, 2,500 and 3,500 Hz are among the first.
+    assert statistics.median(hundreds) > 8 and statistics.median(between) > 2
 
 
 def training_has_not_removed_the_line():
@@ -161,12 +162,8 @@ def some_samples_of_the_prior_lie_between_the_groups():
     assert (density["prior"] < rare).mean() > 0.07
 
 
-def bars_of_the_mixture_are_about_as_varied_and_one_bar_alone_has_5_nats():
-    from helpers.data.drums import groove_probabilities
-
+def bars_of_the_mixture_are_about_as_varied_as_the_rules():
     assert abs(distinct["mixture"] / distinct["true rule"] - 1) < 0.12
-    likeliest = -rhythm_log_prob((groove_probabilities()[1] > 0.5).float()).max()
-    assert 4.5 < likeliest < 5.5
 
 
 def means_would_be_too_narrow_for_rhythms_and_not_for_sounds():
@@ -213,7 +210,7 @@ def both_ladders_are_there_half_way():
 def griffin_lim_converges_and_momentum_is_faster():
     plain, fast = off["momentum 0"], off["momentum 0.99"]
     assert all(b <= a + 1e-4 for a, b in itertools.pairwise(plain))
-    assert fast[-2] < plain[-1] and fast[tried.index(30)] < 0.1
+    assert fast[-2] < plain[-1] and 0.045 < fast[tried.index(30)] < 0.075
 
 
 def the_study_says_what_the_page_says():
@@ -225,5 +222,6 @@ def the_study_says_what_the_page_says():
                      for when in (", untrained", ""))  # fmt: skip
     assert before > 15 and after > before - 6 and max(_study("waveform GAN, nearest", "line")) < 0
     assert min(_study("waveform GAN, nearest", "kick")) > 0.95
+    assert min(_study("waveform GAN, nearest", "FAD")) > max(_study("waveform GAN, transposed", "FAD"))
     assert max(_study("waveform GAN, nearest", "largest")) < 0.15  # soft
     assert set(study("audio")["settings"]["cpu seconds"].values()) == {60, 20, 40, 15}
