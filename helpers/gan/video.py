@@ -127,7 +127,7 @@ class ClipGenerator(nn.Module):
     def sample(self, n: int, truncation: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
         """`n` clips of a uniform digit, with everything else from N(0, I); styles are multiplied by `truncation`.
 
-        Source of truncation, which trades variety for quality: Brock, Donahue, Simonyan (2019), section 3.1.
+        Truncation trades variety for quality. Source of a factor on styles: Karras, Laine, Aila (2019), appendix B.
         """
         content = self.content.codes(torch.randint(DIGITS, (n,), generator=generator), generator)
         content[:, : self.content.style] *= truncation
