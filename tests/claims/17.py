@@ -49,13 +49,6 @@ def the_kl_is_about_40_nats():
         assert 33.5 < gaussian_kl(*vae.encode(x)).mean() < 48
 
 
-def three_quarters_of_the_kl_are_mismatch():
-    """KL = I(x; z) + KL(q(z) ‖ p), and I ≤ log 4000: notebook 13."""
-    with torch.no_grad():
-        kl = gaussian_kl(*vae.encode(x)).mean()
-    assert abs(math.log(4000) - 8.3) < 0.01 and kl - math.log(4000) > 0.745 * kl
-
-
 def a_precise_code_saves_thousands_of_nats():
     """Against the best that could be said with the drum alone, the mean of its spectrograms."""
     with torch.no_grad():
