@@ -35,7 +35,7 @@ def the_cured_vae_uses_all_dimensions_and_has_a_worse_elbo_but_nearly_the_same_i
     assert with_code["KL to prior"] > 4 and with_code["active units"] == 8
     assert 0.5 < kls["cured"].min() and kls["cured"].max() < 0.9  # about the free bits, and hardly more
     lost, remains = with_code["−ELBO"] - without["−ELBO"], with_code["−IWAE"] - without["−IWAE"]
-    assert 0.5 < lost < 1.7 and remains < 0.6 * lost
+    assert 0.5 < lost < 1.7 and remains < 0.5 * lost
     assert 3 < without["reconstruction"] - with_code["reconstruction"] < 5  # about 4 nats
     for row in table.values():
         assert abs(row["reconstruction"] + row["KL to prior"] - row["−ELBO"]) < 1e-6
@@ -92,7 +92,7 @@ def the_noise_of_the_picture_makes_the_second_token_win():
 
 def most_are_grammatical_and_no_more_than_about_half_of_these_in_agreement():
     assert 0.5 < live["grammatical"] < 0.86
-    assert 0.3 < live["in agreement"] / live["grammatical"] < 0.6
+    assert 0.3 < live["in agreement"] / live["grammatical"] < 0.55
 
 
 def the_gan_of_the_study_does_better():
