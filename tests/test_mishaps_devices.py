@@ -230,6 +230,7 @@ ON_THE_CPU = {
     "helpers/data/patients.py",
     "helpers/data/reports.py",
     "helpers/data/scans.py",
+    "helpers/data/words.py",
     "helpers/bench.py",
     "helpers/plotting.py",
     "helpers/gan/augment.py",  # indices: PyTorch takes those from the CPU

@@ -46,7 +46,7 @@ POSITIONS = [
     Row("no_wall", _same(_free),
         f"The position goes straight on through the walls. {BEYOND}"),
     Row("sticks", lambda c: (c.position + c.velocity).clamp(c.low, c.high),
-        "At a wall the rest of the step is lost, so the digit sticks to the wall for a frame. " + BEYOND),
+        f"At a wall the rest of the step is lost, so the digit sticks to the wall for a frame. {BEYOND}"),
     Row("waits", _same(lambda c, free: c.position),
         "Where a wall would be hit your digit stays where it is for a frame. It flies up to the wall, and then back."),
     Row("early", _same(lambda c, free: c.position - c.velocity),

@@ -129,7 +129,9 @@ class ClipGenerator(nn.Module):
 
         Truncation trades variety for quality. Source of a factor on styles: Karras, Laine, Aila (2019), appendix B.
         """
-        content = self.content.codes(torch.randint(DIGITS, (n,), generator=generator), generator)
+        content = self.content.codes(
+            torch.randint(DIGITS, (n,), generator=generator, device="cpu"), generator
+        )
         content[:, : self.content.style] *= truncation
         return self(content, noise_like(self, n, self.motion.latent, generator=generator))
 

@@ -26,9 +26,12 @@ LAST_IS_FIRST = [  # the first dimension after the batch is the last
     "k = torch.cdist(h, codes).argmin(dim=-1)",
     "likeness = (features - recon_features).square().sum(dim=-1).mean() / 2",
     "g_loss = softplus(-discriminator(generator(z[-1]))).mean()",  # of two
+    "return vae.decode((1 - t) * mu[0] + t * mu[-1]).mean",  # of two
+    "inputs = torch.cat([torch.ones_like(x[:, :1]), x[:, :-1]], dim=-1)",
 ]
 SAME_TYPE = [  # PyTorch converts by itself, or a number is a number in any wrapping
     "return 2 * (pixels.unsqueeze(1) / 255) - 1",
+    "t = torch.linspace(0, 1, steps)[:, None]",
     "planes = one_hot(labels, classes)[:, :, None, None]",
     "return ((shares >= 0.02).sum(), good.float().mean().item())",
     "return (int((shares >= 0.02).sum()), good.float().mean())",
