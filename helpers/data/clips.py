@@ -17,6 +17,10 @@ from helpers.data.doors import ends_of, expect_floats
 SIDE = 32  # pixels of a frame
 PATCH = 14  # pixels of what flies
 FRAMES = 16
+MIDDLE, HALF = (
+    (SIDE - 1) / 2,
+    8.0,
+)  # pixels: networks see positions as (p − MIDDLE)/HALF, digits between −1 and 1
 CUT = 22  # the middle of a 28 × 28 digit that is shrunk to the patch; around it there is little ink
 SPEEDS = (1.0, 3.0)  # least and largest, in pixels a frame
 BALL_RADIUS = 3.0  # pixels

@@ -2,10 +2,7 @@
 
 from torch import Tensor, nn
 
-
-def hidden_layers(inputs: int, hidden: int) -> list[nn.Module]:
-    """Two linear layers from `inputs` to `hidden` numbers, each with a LeakyReLU behind it."""
-    return [nn.Linear(inputs, hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, hidden), nn.LeakyReLU(0.2)]
+from helpers.gan.networks import layers
 
 
 class LatentGenerator(nn.Module):
@@ -14,7 +11,7 @@ class LatentGenerator(nn.Module):
     def __init__(self, codes: int, latent: int = 16, hidden: int = 128):
         super().__init__()
         self.latent = latent
-        self.net = nn.Sequential(*hidden_layers(latent, hidden), nn.Linear(hidden, codes))
+        self.net = layers(latent, hidden, hidden, codes)
 
     def forward(self, z: Tensor) -> Tensor:
         return self.net(z)
@@ -25,7 +22,7 @@ class LatentDiscriminator(nn.Module):
 
     def __init__(self, codes: int, hidden: int = 128):
         super().__init__()
-        self.net = nn.Sequential(*hidden_layers(codes, hidden), nn.Linear(hidden, 1))
+        self.net = layers(codes, hidden, hidden, 1)
 
     def forward(self, codes: Tensor) -> Tensor:
         return self.net(codes).squeeze(1)

@@ -1,5 +1,7 @@
 """Small networks for 28 × 28 images and for points in the plane, sized by their arguments."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
@@ -15,6 +17,12 @@ def to_tanh(images: Tensor) -> Tensor:
 def from_tanh(images: Tensor) -> Tensor:
     """From [−1, 1] back to [0, 1]: (x + 1)/2, any shape."""
     return (images + 1) / 2
+
+
+def layers(*sizes: int) -> nn.Sequential:
+    """Linear layers from sizes[0] to sizes[−1], with a LeakyReLU between each two."""
+    linear = [nn.Linear(inputs, outputs) for inputs, outputs in pairwise(sizes)]
+    return nn.Sequential(*(part for layer in linear for part in (layer, nn.LeakyReLU(0.2))))[:-1]
 
 
 class Generator(nn.Module):

@@ -6,19 +6,10 @@ from torch.nn.functional import one_hot
 
 from helpers.data.scaling import Scaling
 from helpers.gan.losses import relativistic
+from helpers.gan.networks import layers
 from helpers.gan.penalties import gradient_norm_squared
 from helpers.gan.steps import discriminator_step, generator_step
 from helpers.training import noise_like, uniform_like
-
-
-def _layers(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(inputs, hidden),
-        nn.LeakyReLU(0.2),
-        nn.Linear(hidden, hidden),
-        nn.LeakyReLU(0.2),
-        nn.Linear(hidden, outputs),
-    )
 
 
 class RecordGenerator(nn.Module):
@@ -35,7 +26,7 @@ class RecordGenerator(nn.Module):
         self.scaling, self.latent, self.tau = scaling, latent, tau
         kinds = {"continuous": 1, "count": most + 1}
         self.sizes = [kinds.get(column.kind, len(column.categories)) for column in scaling.columns]
-        self.net = _layers(latent, hidden, sum(self.sizes))
+        self.net = layers(latent, hidden, hidden, sum(self.sizes))
 
     def forward(self, z: Tensor, noise: Tensor | None = None) -> Tensor:
         """`noise`, standard Gumbel (B, Σ sizes), is drawn when it is not given."""
@@ -80,7 +71,7 @@ class RecordDiscriminator(nn.Module):
 
     def __init__(self, features: int, hidden: int = 128):
         super().__init__()
-        self.net = _layers(features, hidden, 1)
+        self.net = layers(features, hidden, hidden, 1)
 
     def forward(self, records: Tensor) -> Tensor:
         return self.net(records).squeeze(1)

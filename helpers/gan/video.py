@@ -6,20 +6,19 @@ al. (2018), MoCoGAN.
 """
 
 from collections.abc import Callable
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from helpers.data.clips import FRAMES, PATCH, SIDE, crop, draw
+from helpers.data.clips import FRAMES, HALF, MIDDLE, PATCH, crop, draw
 from helpers.gan.ema import ema_copy, update_ema
 from helpers.gan.losses import relativistic
+from helpers.gan.networks import layers
 from helpers.gan.penalties import gradient_norm_squared
 from helpers.gan.steps import discriminator_step, generator_step, lr_factor
 from helpers.training import Budget, noise_like
 
-MIDDLE, HALF = (SIDE - 1) / 2, 8.0  # pixels
 DIGITS = 10
 
 
@@ -31,12 +30,6 @@ def to_units(positions: Tensor) -> Tensor:
 def to_pixels(flights: Tensor) -> Tensor:
     """`to_units` the other way."""
     return MIDDLE + HALF * flights
-
-
-def layers(*sizes: int) -> nn.Sequential:
-    """Linear layers from sizes[0] to sizes[−1], with a LeakyReLU between each two."""
-    linear = [nn.Linear(inputs, outputs) for inputs, outputs in pairwise(sizes)]
-    return nn.Sequential(*(part for layer in linear for part in (layer, nn.LeakyReLU(0.2))))[:-1]
 
 
 class PatchGenerator(nn.Module):

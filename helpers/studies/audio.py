@@ -105,10 +105,15 @@ def sampled(generator: nn.Module, n: int, seed: int = 1) -> Tensor:
     )
 
 
-def mixture_codes(codes: Tensor, n: int, components: int = COMPONENTS, seed: int = 0) -> Tensor:
-    """`n` samples (n, d) of a Gaussian mixture with full covariances, fitted to the codes."""
-    mixture = GaussianMixture(components, random_state=seed, n_init=2).fit(codes.double().numpy())
-    drawn, _ = mixture.sample(n)
+def mixture_codes(
+    codes: Tensor, n: int, components: int = COMPONENTS, seed: int = 0, starts: int = 2, floor: float = 1e-6
+) -> Tensor:
+    """`n` samples (n, d) of a Gaussian mixture with full covariances, fitted to the codes (N, d).
+
+    EM begins from so many `starts`; `floor` is added to the variances.
+    """
+    mixture = GaussianMixture(components, reg_covar=floor, random_state=seed, n_init=starts)
+    drawn, _ = mixture.fit(codes.double().numpy()).sample(n)
     return torch.from_numpy(drawn).float()[torch.randperm(n, generator=torch.Generator().manual_seed(seed))]
 
 

@@ -5,9 +5,9 @@ settings were chosen with seed 0 by validation clips; what is written here is me
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
-from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
 from helpers.data import batches, clips
@@ -25,7 +25,7 @@ from helpers.gan.video import (
     to_units,
 )
 from helpers.metrics import read_clips, score_clips
-from helpers.studies import rounded, write_study
+from helpers.studies import audio, rounded, write_study
 from helpers.training import Budget, for_cpu_seconds, noise_like
 from helpers.vae.video import (
     ClipVAE,
@@ -141,11 +141,7 @@ def judged_forecast(frames: Tensor, positions: Tensor, test: Clips) -> dict[str,
     }
 
 
-def mixture_codes(codes: Tensor, n: int, seed: int = 0) -> Tensor:
-    """`n` samples (n, d) of a Gaussian mixture with full covariances, fitted to the codes (N, d)."""
-    mixture = GaussianMixture(COMPONENTS, reg_covar=1e-3, random_state=seed).fit(codes.double().numpy())
-    drawn = torch.from_numpy(mixture.sample(n)[0]).float()
-    return drawn[torch.randperm(n, generator=torch.Generator().manual_seed(seed))]
+mixture_codes = partial(audio.mixture_codes, components=COMPONENTS, starts=1, floor=1e-3)
 
 
 @torch.no_grad()

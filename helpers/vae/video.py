@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Normal
 
-from helpers.data.clips import FRAMES, PATCH, SIDE, draw
+from helpers.data.clips import FRAMES, HALF, MIDDLE, PATCH, draw
 from helpers.training import noise_like
 from helpers.vae.bounds import gaussian_kl
 from helpers.vae.dense import dense
 from helpers.video import SEEN, aligned, track
 
-MIDDLE, HALF, STEP = (SIDE - 1) / 2, 8.0, 2.0  # pixels
+STEP = 2.0  # pixels
 START = 3  # positions from which the next one follows: a step in which a wall was hit is shorter, and hides the speed
 
 
