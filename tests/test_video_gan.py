@@ -48,7 +48,7 @@ def test_units_are_half_the_box_and_back():
 
 
 def test_a_fold_reflects_at_the_walls_as_the_simulator_does():
-    """(18.6)"""
+    """(18.5)"""
     start, velocity = launch(300, generator=torch.Generator().manual_seed(4))
     velocity = 4 * velocity  # several walls in one clip, and in one step
     straight = start[:, None] + velocity[:, None] * torch.arange(16)[:, None]
@@ -59,7 +59,7 @@ def test_a_fold_reflects_at_the_walls_as_the_simulator_does():
 
 
 def test_a_flight_depends_on_the_codes_of_its_past_alone(motion):
-    """(18.5)"""
+    """(18.4)"""
     generator, _ = motion
     z = noise(1, generator.latent).requires_grad_()
     flight = generator(z)
@@ -72,7 +72,7 @@ def test_a_flight_depends_on_the_codes_of_its_past_alone(motion):
 
 
 def test_a_flight_by_hand(motion):
-    """(18.5): the velocity changes by the GRU's state, the position by the velocity, and the walls fold it."""
+    """(18.4): the velocity changes by the GRU's state, the position by the velocity, and the walls fold it."""
     generator, _ = motion
     z = noise(3, generator.latent)
     x, y, across, down = generator.launch(z[:, :4]).T

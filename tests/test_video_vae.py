@@ -53,7 +53,7 @@ def kl_of(mu, log_var):
 
 
 def test_without_a_correction_the_next_position_lies_straight_on():
-    """(18.3)"""
+    """(18.2)"""
     dynamics = Dynamics(4).double()
     for parameter in dynamics.parameters():
         torch.nn.init.zeros_(parameter)
@@ -93,7 +93,7 @@ def test_a_flight_goes_on_from_its_own_positions():
 
 
 def test_the_loss_of_content_is_the_negative_elbo_of_a_frame(vae, data):
-    """(18.2)"""
+    """(18.1)"""
     patches, positions = aligned(data.frames).double(), data.positions
     frames, eps, twin = data.frames.double(), noise(12, 4), copy.deepcopy(vae.content)
     optimiser = torch.optim.SGD(vae.content.parameters(), 0.001)
@@ -116,7 +116,7 @@ def moved(model, twin, loss, rate):
 
 
 def test_the_loss_of_motion_is_the_negative_elbo_of_a_flight(vae):
-    """(18.4)"""
+    """(18.3)"""
     positions, eps, twin = flights(), noise(6, 3), copy.deepcopy(vae.motion)
     told = motion_step(vae.motion, torch.optim.SGD(vae.motion.parameters(), 0.001), positions, eps)
     mu, log_var = twin.encode(positions)
@@ -135,7 +135,7 @@ def test_the_loss_of_motion_is_the_negative_elbo_of_a_flight(vae):
 
 
 def test_the_loss_of_whole_clips_is_the_negative_elbo(vae, data):
-    """(18.1)"""
+    """(18.6)"""
     frames, eps, twin = data.frames.double()[:5], noise(5, 7), copy.deepcopy(vae)
     told = clip_step(vae, torch.optim.SGD(vae.parameters(), 1e-4), frames, 0.2, eps)
     (mu, log_var), (mu_m, log_var_m) = twin.encode(frames)

@@ -1,6 +1,7 @@
 """What notebook 17 says of its own numbers."""
 
 import itertools
+import math
 import statistics
 
 
@@ -25,19 +26,6 @@ def the_pictures_are_as_they_are_described():
     ).sum() >= 4  # a ladder
 
 
-def the_way_there_and_back_changes_one_per_cent_and_a_kicks_pitch_two():
-    found = heard(resynthesise(log_spectrogram(new)), new_labels)
-    for k in range(4):
-        mine = new_labels == k
-        for name in found:
-            error = (found[name] / new_truth[name] - 1).abs()[mine].median()
-            assert 0.01 < error < 0.03 if (name, k) == ("pitch", 0) else error < 0.013, (
-                name,
-                DRUMS[k],
-                error,
-            )
-
-
 def s_has_come_near_the_error():
     with torch.no_grad():
         error = (vae.decode(vae.encode(x[:1000])[0]).mean - x[:1000]).square().mean().sqrt()
@@ -49,13 +37,21 @@ def the_kl_is_about_40_nats():
         assert 33.5 < gaussian_kl(*vae.encode(x)).mean() < 48
 
 
-def a_precise_code_saves_thousands_of_nats():
-    """Against the best that could be said with the drum alone, the mean of its spectrograms."""
-    with torch.no_grad():
-        own = vae.log_likelihood(x[:400], codes[:400])
-    means = torch.stack([x[labels == k].mean(0) for k in range(4)])[labels[:400]]
-    drum = Normal(means, vae.log_std.exp().detach()).log_prob(x[:400]).flatten(1).sum(1)
-    assert (own - drum).mean() > 2000
+def a_code_saves_thousands_of_nats_beside_a_kl_of_forty():
+    assert 2000 < 4096 * math.log(missed["mean of the drum"] / missed["decoder"]) < 4000
+    assert (sound_log_var / 2).exp().median() < 0.06 * codes.std(0).median()
+
+
+def smaller_codes_would_save_about_ten_nats_of_the_kl():
+    now = gaussian_kl(codes, sound_log_var).mean()
+    assert 5 < now - smaller < 15
+    for other in (0.9 * c, 1.1 * c):
+        assert gaussian_kl(other * codes, sound_log_var + 2 * other.log()).mean() > smaller
+
+
+def the_size_and_the_shape_both_matter():
+    one, prior_fad = _score("one Gaussian")["FAD"], _score("prior N(0, I)")["FAD"]
+    assert 5 * _score("mixture")["FAD"] < one < prior_fad / 4
 
 
 def plucks_are_scattered_and_the_others_are_islands():
@@ -90,6 +86,13 @@ def the_distances_are_in_this_order():
     assert fad["latent GAN"] > 2 * fad["reconstructions"] and fad["latent GAN"] > fad["mixture"]
 
 
+def the_fad_changes_a_little_with_the_sounds_that_are_taken():
+    with torch.no_grad():
+        halves = [score_drums(vae.decode(half).mean)["FAD"] for half in codes.split(2000)]
+    real = [score_drums(half)["FAD"] for half in x.split(2000)]
+    assert min(real) > 0 and 0 < abs(halves[0] - halves[1]) < 1.5
+
+
 def the_gan_makes_all_four_drums():
     score = _score("latent GAN")
     assert min(score[drum] for drum in DRUMS) > 0.08
@@ -100,7 +103,10 @@ def the_prior_lies_between_the_islands():
     assert near < 1 and far > 3 * near
     for k in range(4):
         assert codes[labels == k].mean(0).norm() > 2
-    assert codes.norm(dim=1).median() > 1.4 * prior.norm(dim=1).median()
+    assert abs(sizes["prior N(0, I)"]["mean ‖z‖²"] - 8) < 1
+    for name, each in sizes.items():
+        if name != "prior N(0, I)":
+            assert each["mean ‖z‖²"] > 16 and each["median distance to the nearest code"] < far / 2, name
 
 
 def no_third_drum_is_heard_on_the_way():
@@ -122,18 +128,23 @@ def class_probabilities_move_steadily_for_most_pairs():
     assert sum(steady) > 0.9 * len(steady)
 
 
-def a_line_stands_at_2000_hertz_with_transposed_convolutions_alone():
+def lines_stand_at_multiples_of_125_hertz_with_transposed_convolutions_alone():
     from helpers.audio import line_level
 
-    assert line_level(untrained["transposed"], 2000) > 8
-    others = [line_level(untrained["transposed"], hertz) for hertz in (500, 1000, 1500, 2500, 3000)]
-    assert statistics.median(others) > 8
-    assert max(line_level(untrained["nearest"], hertz) for hertz in (500, 1000, 2000)) < 6
-    assert abs(line_level(sounds, 2000)) < 4
-    hundreds = [line_level(untrained["transposed"], 500.0 * k) for k in range(1, 8)]
-    between = [line_level(untrained["transposed"], 125.0 * k) for k in range(1, 29) if k % 4]
-    # Of the copies, 1,500, 2,500 and 3,500 Hz are among the first.
-    assert statistics.median(hundreds) > 8 and statistics.median(between) > 2
+    levels = {name: [line_level(untrained[name], 125.0 * k) for k in range(1, 32)] for name in untrained}
+    assert statistics.median(levels["transposed"]) > 6 and min(levels["transposed"]) > 2
+    assert levels["transposed"][15] > 8  # 2,000 Hz
+    assert max(levels["nearest"]) < 3
+    assert [int(marked.sum()) for marked in marks.values()] == [2, 6, 24]
+
+
+def a_pattern_keeps_its_period_in_later_layers():
+    """A constant at 125 numbers a second becomes a waveform that repeats 125 times a second: every 64 numbers."""
+    net = WaveformGenerator().net
+    with torch.no_grad():
+        y = net[2:](torch.rand(1, 128, 1).expand(-1, -1, 32))[0]
+    inside = y[640:1408]
+    assert (inside[64:] - inside[:-64]).abs().max() < 1e-4 and inside.std() > 1e-3
 
 
 def training_has_not_removed_the_line():
@@ -141,8 +152,6 @@ def training_has_not_removed_the_line():
 
 
 def bars_of_the_mixture_are_nearer_to_the_rule():
-    from helpers.data import rhythm_entropy
-
     assert abs(rhythm_entropy() - 12.2) < 0.01
     assert nats["mixture"] < nats["prior"] - 0.6 and nats["true rule"] < nats["mixture"]
     assert abs(nats["true rule"] - 12.2) < 0.35 and nats["mixture"] < 13.8
@@ -150,13 +159,21 @@ def bars_of_the_mixture_are_nearer_to_the_rule():
 
 def some_samples_of_the_prior_lie_between_the_groups():
     density = {name: rhythm_mixture.score_samples(z.double().numpy())
-               for name, z in {"codes": rhythm_codes, "prior": sources["prior"]}.items()}  # fmt: skip
+               for name, z in {"codes": rhythm_codes, "prior": from_prior}.items()}  # fmt: skip
     rare = sorted(density["codes"])[len(density["codes"]) // 20]
     assert (density["prior"] < rare).mean() > 0.07
 
 
 def bars_of_the_mixture_are_about_as_varied_as_the_rules():
     assert abs(distinct["mixture"] / distinct["true rule"] - 1) < 0.12
+
+
+def each_groove_has_a_region_of_its_own():
+    """Most bars have more neighbours of their own groove than of the two others, and no groove is in doubt."""
+    assert by_groove.softmax(dim=1).amax(dim=1).min() > 0.6
+    near = torch.cdist(rhythm_codes[:120], rhythm_codes[:120]).topk(8, largest=False).indices[:, 1:]
+    own = by_groove.argmax(dim=1)
+    assert ((own[near] == own[:, None]).double().mean(dim=1) > 0.5).double().mean() > 0.8
 
 
 def means_would_be_too_narrow_for_rhythms_and_not_for_sounds():
@@ -166,8 +183,8 @@ def means_would_be_too_narrow_for_rhythms_and_not_for_sounds():
 
 
 def eight_bars_are_heard_and_not_clipped():
-    loop = write_bars(kit, chosen, tempo=180)
-    assert abs(len(loop) - 8 * 16 * 8000 * 60 / (4 * 180)) < 1 and 0.3 < loop.abs().max() < 1
+    loop = write_bars(kit, chosen, tempo=200)
+    assert abs(len(loop) - 8 * 16 * 8000 * 60 / (4 * 200)) < 1 and 0.3 < loop.abs().max() < 1
     assert chosen.shape == (8, 16, 4) and 0.1 < chosen.mean() < 0.5
     found = drum_classifier()(log_spectrogram(kit)).argmax(1)
     assert found.tolist() == [0, 1, 2, 3]
@@ -216,5 +233,4 @@ def the_study_says_what_the_page_says():
     assert before > 15 and after > before - 6 and max(_study("waveform GAN, nearest", "line")) < 0
     assert min(_study("waveform GAN, nearest", "kick")) > 0.95
     assert min(_study("waveform GAN, nearest", "FAD")) > max(_study("waveform GAN, transposed", "FAD"))
-    assert max(_study("waveform GAN, nearest", "largest")) < 0.15  # soft
     assert set(study("audio")["settings"]["cpu seconds"].values()) == {60, 20, 40, 15}

@@ -18,8 +18,9 @@ def a_pixel_wrong_by_point_4_costs_2_nats():
 
 
 def codes_from_the_prior_often_give_a_scribble():
-    from_prior = score_clips(vae.sample(200, generator=torch.Generator().manual_seed(0)))
-    assert from_prior["readable"] < 0.55 < scores["VAE"]["readable"]
+    assert scores["VAE, N(0, I)"]["readable"] < 0.55 < scores["VAE"]["readable"]
+    m = _medians()
+    assert m["VAE, N(0, I)"]["readable"] < 0.5 < 0.7 < m["VAE"]["readable"]
 
 
 def independent_frames_flicker_and_jump_and_each_is_fair():
@@ -42,21 +43,28 @@ def the_worked_example_of_a_bounce():
     assert 23 - (22 + 2) == -1 and 21 - (23 + 1) == -3
     lowest, highest = test.positions.min(), test.positions.max()
     assert 7.5 <= lowest < 7.6 and 23.4 < highest <= 23.5
+    # Walls 8 pixels inside the edges, which lie half a pixel beyond the first and the last pixel
+    assert 7.5 - 8 == -0.5 and 23.5 + 8 == 31.5 == test.frames.shape[-1] - 0.5
 
 
 def the_dynamics_know_the_walls():
-    vae_error, vae_last = rows["VAE"]
-    assert 1 / 10 < vae_error / rows["straight on"][0] < 1 / 4
-    assert 0.5 < vae_last < 1.8 and rows["straight on"][1] > 2 * rows["repeat the last frame"][1] > 10
-    assert rows["straight on"][0] < rows["repeat the last frame"][0]
-    assert abs(rows["empty frame"][0] / rows["straight on"][0] - 1) < 0.2
-    assert rows["empty frame"][0] < rows["repeat the last frame"][0]
-    assert 0.5 < vae_error / rows["simulator, last step"][0] < 2
-    assert 0.8 < vae_last / rows["simulator, last step"][1] < 2.5
-    for name, told in {"straight on": 0.0230, "repeat the last frame": 0.0381, "empty frame": 0.0252}.items():
-        assert abs(rows[name][0] - told) < 2e-4, name
-    assert round(rows["straight on"][1]) == 24 and round(rows["repeat the last frame"][1]) == 9
-    assert rows["simulator"][0] < vae_error and rows["simulator"][1] < 0.01
+    assert squared["simulator"] < squared["VAE"] / 3
+    assert squared["VAE"] < squared["straight on"] / 4
+    assert squared["straight on"] < squared["repeat the last frame"] == max(squared.values())
+
+
+def squared_error_sees_pixels_and_not_positions():
+    assert (
+        3 * squared["simulator, last step"] < squared["empty frame"] < squared["repeat the last frame"] / 1.3
+    )
+    assert squared["straight on"] < squared["repeat the last frame"]
+    assert last["straight on"] == max(last.values()) > 2 * last["repeat the last frame"]
+    assert 0.6 < last["VAE"] < 2 and last["simulator"] < 0.01
+    frames, where = ahead["straight on"]
+    by_frame = (frames - coming).square().mean(dim=(0, 2, 3, 4))
+    assert by_frame[0] < squared["empty frame"] / 4 and by_frame.argmax() > 5
+    outside = ((where < -0.5) | (where > 31.5)).any(-1)
+    assert not outside[:, 0].any() and outside[:, -1].double().mean() > 0.6
 
 
 def the_forecast_on_the_page_is_that_of_helpers():
@@ -68,68 +76,110 @@ def generated_clips_have_identity_and_motion():
     real = scores["real"]
     for name in ("VAE", "GAN"):
         found = scores[name]
-        assert found["agreement"] > 0.9 and found["smooth"] > 0.85 and found["readable"] > 0.5, name
-        assert 0.75 < found["speed"] / real["speed"] < 1.25 and 0.7 < found["turns"] / real["turns"] < 1.3, (
+        assert found["agreement"] > 0.9 and found["smooth"] > 0.9 and found["readable"] > 0.5, name
+        assert 0.8 < found["speed"] / real["speed"] < 1.2 and 0.8 < found["turns"] / real["turns"] < 1.25, (
             name
         )
         assert found["classes"] >= 9
         assert found["readable"] < real["readable"], name
-    assert scores["VAE"]["flicker"] < real["flicker"] < scores["GAN"]["flicker"]
+    assert real["flicker"] < scores["GAN"]["flicker"]
     assert real["flicker"] > 0 and real["agreement"] < 1
 
 
 def the_worked_example_of_a_fold():
-    assert abs(fold(torch.tensor(1.25)) - 0.75) < 1e-6
+    u = to_units(torch.tensor([22.0, 24.0, 26.0]))
+    assert u[1] == 1.0625 and abs(fold(u)[1] - 0.9375) < 1e-6
+    assert (to_pixels(fold(u)) - torch.tensor([22.0, 23.0, 21.0])).abs().max() < 1e-5
+
+
+def what_the_flight_discriminator_reads():
+    assert 16 * 2 + 15 * 2 + 14 * 2 == 90 == FlightDiscriminator().net[0].in_features
+    steps = test.positions.diff(dim=1)
+    hit = test.bounces[:, 1:-1] | test.bounces[:, 2:]
+    assert steps.diff(dim=1)[~hit].abs().max() < 1e-6
 
 
 def a_blob_is_consistent_and_always_the_same():
-    found, real = scores["end to end"], scores["real"]
-    assert found["agreement"] > real["agreement"] - 0.03 and found["flicker"] < real["flicker"]
+    found, partner, real = (scores[name] for name in ("end to end", "VAE, N(0, I)", "real"))
+    assert found["agreement"] > partner["agreement"] and found["flicker"] < partner["flicker"]
+    assert found["flicker"] < real["flicker"]
     assert found["classes"] <= 3
+    assert list(compared.index) == ["real", "VAE, N(0, I)", "end to end"]
 
 
 def the_study_says_what_the_page_says():
     m = _medians()
-    assert 1 / 8 < m["VAE"]["error"] / m["straight on"]["error"] < 1 / 6 and m["VAE"]["last"] < 1.5
     assert m["GAN"]["readable"] > m["VAE"]["readable"] > m["VAE, N(0, I)"]["readable"] + 0.2
     for name in ("VAE", "GAN"):
-        assert m[name]["agreement"] >= 0.93 and m[name]["smooth"] >= 0.85 and m[name]["classes"] >= 9, name
+        assert m[name]["agreement"] >= 0.95 and m[name]["smooth"] >= 0.95 and m[name]["classes"] >= 9, name
         assert m[name]["readable"] >= 0.75, name
+        for column in ("speed", "turns"):
+            assert 0.9 < m[name][column] / m["real"][column] < 1.1
+    assert m["GAN"]["flicker"] > 1.3 * m["real"]["flicker"]
+
+
+def the_study_of_the_blob():
+    m = _medians()
+    found, partner, real = (m[name] for name in ("end to end", "VAE, N(0, I)", "real"))
+    assert found["agreement"] > partner["agreement"] and found["flicker"] < partner["flicker"]
+    for column in ("readable", "classes", "smooth"):
+        assert found[column] < partner[column], column
     for column in ("speed", "turns"):
-        assert 0.8 < m["GAN"][column] / m["real"][column] < 1.2
-    assert 0.25 < m["end to end"]["digits"] < 0.4 and m["end to end"]["classes"] <= 4
-    assert m["end to end"]["speed"] < 0.8 * m["real"]["speed"]
-    assert m["end to end"]["turns"] < 0.6 * m["real"]["turns"]
-    assert m["end to end"]["error"] < 0.8 * m["straight on"]["error"] < m["repeat the last frame"]["error"]
-    assert m["end to end"]["readable"] < m["VAE, N(0, I)"]["readable"]
-    assert m["end to end"]["flicker"] < min(m[name]["flicker"] for name in ("real", "VAE", "GAN"))
+        assert abs(found[column] - real[column]) > abs(partner[column] - real[column]), column
+    # As a forecast: second of four by squared error and by position, and most digits are lost
+    four = ("repeat the last frame", "straight on", "VAE", "end to end")
+    for column in ("error", "last"):
+        assert sorted(four, key=lambda name: m[name][column])[:2] == ["VAE", "end to end"], column
+    assert m["end to end"]["digits"] < 0.5 < min(m[name]["digits"] for name in four[:3])
 
 
 def a_step_with_a_bounce_is_harder():
-    assert error[bounce].mean() > 2 * error[~bounce].mean()
+    assert 1.5 < error[bounce].mean() / error[~bounce].mean() < 3.5
+    assert error[bounce].mean() < 0.3
 
 
 def the_simulator_with_the_last_step_loses_its_place_early():
-    vae_off, off = ((ahead[name][1] - true).norm(dim=-1).mean(0) for name in ("VAE", "simulator, last step"))
-    assert vae_off[0] < off[0] / 2 and vae_off[4] < off[4]
-    assert 0.7 < off.max() < 1.2 and vae_off[-1] > 0.75 * off[-1]
+    vae_off, simulator_off = off["VAE"], off["simulator, last step"]
+    assert vae_off[0] < simulator_off[0] / 2 and vae_off[4] < simulator_off[4]
+    assert (vae_off.diff() > 0).all()
+    assert simulator_off.argmax() < 10 and simulator_off[-1] < simulator_off.max()
+    assert vae_off[-1] > 0.9 * simulator_off[-1]
 
 
-def motion_codes_move_a_flight_little():
+def step_codes_move_a_flight_little():
     trained_off, untrained_off = apart["trained"], apart["untrained"]
     assert trained_off[0] < 1e-3 and trained_off[-1] < 1.5
-    assert 1.5 < untrained_off[-1] < 4.3 and untrained_off[-1] > 1.5 * trained_off[-1]
+    assert untrained_off[-1] > 2 * trained_off[-1]
 
 
 def the_best_picture_for_an_uncertain_place():
-    at = {
-        s: [cost(s, picture) for picture in (sharp, blurred, 0 * sharp)]
-        for s in (0.0, 1.0, 1.5, 2.0, 2.5, 3.5)
-    }
-    assert at[0.0][0] < at[0.0][1] < at[0.0][2] and at[1.0][0] < at[1.0][1]
-    assert at[1.5][0] > 0.95 * at[1.5][1]
-    assert at[2.5][0] < 1.05 * at[2.5][2]
-    assert at[2.0][1] < at[2.0][0] < at[2.0][2] and at[3.5][1] < at[3.5][2] < at[3.5][0]
-    for s in (0.0, 0.5, 1.0, 2.0, 3.0):
+    def at(s, repeats=6):
+        pictures = (sharp, blurred, 0 * sharp)
+        return [sum(cost(s, picture) for _ in range(repeats)) / repeats for picture in pictures]
+
+    digit, mean, blank = at(0.0, 1)
+    assert digit < mean < blank
+    digit, mean, blank = at(1.0)
+    assert digit < mean
+    digit, mean, blank = at(1.5)
+    assert mean < digit < blank
+    digit, mean, blank = at(2.5)
+    assert mean < digit < blank
+    digit, mean, blank = at(3.0)
+    assert mean < blank < digit
+    for s in (0.5, 1.0, 2.0, 3.0, 4.0):
         assert cost_of_mean(s) < min(cost(s, picture) for picture in (sharp, blurred, 0 * sharp))
-    assert cost(0.5, sharp) < cost(0.5, blurred)
+
+
+def an_untrained_decoder_starts_near_the_middle():
+    torch.manual_seed(0)
+    start = ClipVAE(ContentVAE(), MotionVAE()).motion.decode(torch.randn(200, 6), 1)[:, 0]
+    assert (start - 15.5).norm(dim=-1).mean() < 3
+    assert (start - test.positions[:, 0]).norm(dim=-1).mean() > 4
+
+
+def a_typical_three_can_be_read():
+    from helpers.metrics import read_clips
+
+    said = read_clips(vae.decode(chosen["a 3"][None], m)).mean(1)[0]
+    assert said.argmax() == 3 and said[3] > 0.7
