@@ -11,6 +11,7 @@ from helpers import studies
 from helpers.studies import RESULTS, linear_decay, study, write_study
 from helpers.studies.article_gan import (
     AS_PRINTED,
+    FAULTS,
     article_digits,
     article_players,
     article_round,
@@ -19,6 +20,7 @@ from helpers.studies.article_gan import (
     dense_generator,
     ladder,
     mann_whitney_u,
+    pictured_samples,
     to_range,
 )
 from helpers.studies.ring_gan import SEEDS, ring_run
@@ -74,6 +76,15 @@ def test_a_new_seed_of_the_article_falls_into_the_spread(name, settings, one_thr
     run = article_run(11, **settings)
     distances = [each["distance"] for each in study("article_gan")["runs"][name]]
     assert 0.75 * min(distances) <= run["distance"] <= 1.25 * max(distances)
+
+
+def test_the_picture_of_the_article_has_a_row_for_each_program():
+    """The mean ink and its variety tell the rows apart: an unfrozen D leaves spots, a small step pixel noise."""
+    rows = pictured_samples()
+    assert list(rows) == ["fixed", *FAULTS] and {tuple(row.shape) for row in rows.values()} == {(6, 1, 28, 28)}
+    assert all(0 <= row.min() and row.max() <= 1 for row in rows.values())
+    neighbours = {name: (row[..., 1:] - row[..., :-1]).abs().mean().item() for name, row in rows.items()}
+    assert max(neighbours, key=neighbours.get) == "Adam: learning rate 0.0001"
 
 
 @pytest.mark.parametrize("real_steps", [1, 2])

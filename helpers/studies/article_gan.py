@@ -1,18 +1,24 @@
-"""The survey article's dense GAN, each fault alone, then repairs in order: `python -m helpers.studies.article_gan`."""
+"""The survey article's dense GAN, each fault alone, then repairs in order: `python -m helpers.studies.article_gan`.
 
+With `picture` behind the name of the module: only article_gan.png, samples of the faults, in a minute or two.
+"""
+
+import sys
 import time
 from itertools import pairwise
 
 import torch
+from matplotlib.image import imread, imsave
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from helpers.data import batches, load_digits
 from helpers.gan import non_saturating
 from helpers.metrics import score_digits
-from helpers.studies import write_study
+from helpers.studies import RESULTS, write_study
 
 SEEDS, ROUNDS = (0, 1, 2, 3, 4), 1500
+PICTURED = {"seed": 5, "rounds": 1000, "samples": 6}  # as many rounds as the notebook's own runs
 
 AS_PRINTED = dict(frozen=False, real_steps=2, output=nn.ReLU, low=0.0, rate=1e-4, beta1=0.9, slope=0.0)
 # In the order of the notebook; after the last one nothing of AS_PRINTED is left.
@@ -125,6 +131,31 @@ def article_run(seed: int, rounds: int = ROUNDS, real_steps: int = 1, low: float
     }
 
 
+def draw_picture() -> None:
+    """article_gan.png, which section 5 of the notebook shows: a row of samples of one run for each program."""
+    rows = []
+    for settings in ({}, *FAULTS.values()):
+        settings = dict(settings)
+        real_steps, low = settings.pop("real_steps", 1), settings.get("low", -1.0)
+        settings.pop("low", None)
+        torch.manual_seed(PICTURED["seed"])
+        players, order = article_players(**settings), torch.Generator().manual_seed(PICTURED["seed"])
+        source = batches(to_range(load_digits("train")[0], low), 32, order)
+        for _ in range(PICTURED["rounds"]):
+            article_round(*players, next(source), real_steps)
+        rows.append(torch.cat([*article_digits(players[0], low)[: PICTURED["samples"], 0]], dim=1))
+    imsave(RESULTS / "article_gan.png", torch.cat(rows).numpy(), cmap="gray", vmin=0, vmax=1)
+
+
+def pictured_samples() -> dict[str, Tensor]:
+    """The samples of article_gan.png for each program, (6, 1, 28, 28) with values in [0, 1]."""
+    rows = torch.from_numpy(imread(RESULTS / "article_gan.png")[..., 0].copy()).split(28)
+    names = ["fixed", *FAULTS]
+    return {
+        name: torch.stack(row.split(28, dim=1)).unsqueeze(1) for name, row in zip(names, rows, strict=True)
+    }
+
+
 def mann_whitney_u(fault, repaired):
     """How many of all pairs the fault loses, by the larger distance (n,), (m,) to 0 … nm: the Mann–Whitney U."""
     return sum(a > b for a in fault for b in repaired)
@@ -141,6 +172,8 @@ def ladder() -> dict[str, dict]:
 
 def main() -> None:
     torch.set_num_threads(1)
+    if sys.argv[1:] == ["picture"]:
+        return draw_picture()
     plan = {"repaired": {}} | FAULTS | dict(list(ladder().items())[:-1]) | FULL_WIDTH
     runs = {}
     for name, settings in plan.items():
@@ -152,6 +185,7 @@ def main() -> None:
         for name, changes in plan.items()
     }
     write_study("article_gan", settings, runs)
+    draw_picture()
 
 
 if __name__ == "__main__":

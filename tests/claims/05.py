@@ -54,16 +54,9 @@ def the_samples_of_adam_as_printed_have_no_variety_and_those_of_beta_1_are_pale_
 
 def four_bugs_show_no_clear_sign_in_the_loss_and_a_ruined_plain_relu_is_plain_grey():
     for name in ("two steps on reals", "ReLU at the end of G", "tanh, data from 0 to 1", "plain ReLU"):
-        history = results[name][0]
-        assert 1 < history.recent_mean("g_loss") < 4.5 and 0.02 < history.recent_mean("d_fake") < 0.4
-    grey_one = results["plain ReLU"][1]
-    assert score(grey_one)["FID"] > 800 and grey_one.std(0).mean() < 0.06
-
-
-def eye_and_fid_disagree_on_data_from_0_to_1_beside_a_tanh():
-    assert score(results["tanh, data from 0 to 1"][1])["FID"] > 1.2 * table["FID"]["fixed"]
-    relu_end = score(results["ReLU at the end of G"][1])
-    assert relu_end["classes"] <= 5
+        assert all(1 < run["g_loss"] < 4.5 and 0.02 < run["d_fake"] < 0.4 for run in runs[name])
+    assert pictured["plain ReLU"].std(0).mean() < 0.06
+    assert all(pictured[name].std(0).mean() > 0.06 for name in ["fixed", *bugs[1:4]])
 
 
 def the_fixed_program_and_the_good_gan_have_the_losses_of_section_6():
@@ -155,11 +148,6 @@ def no_stored_run_lies_between_640_and_880():
 def the_program_as_printed_is_ruined_and_draws_nearly_one_image():
     printed = score(as_printed[1])
     assert printed["FID"] > 1000 and printed["classes"] <= 2
-
-
-def of_the_four_other_bugs_only_the_plain_relu_is_ruined_in_the_single_runs():
-    ruined = [name for name in bugs if name not in programs and score(results[name][1])["FID"] > 800]
-    assert ruined == ["plain ReLU"]
 
 
 def on_the_ladder_every_run_is_ruined_before_beta_1():
