@@ -6,11 +6,16 @@ tests/test_floors.py reads this table, so a new file or folder gets its place in
     5  bench, studies                 figures for the README, evidence that needs more than a minute
     4  widgets, checks                live views, the checks of learners' answers
     3  plotting, metrics, diagnosis   every figure, every judgement of samples and of logs
+    3½ judging                        generators judged by samples: bias, precision and recall, two-sample tests, copies
     3½ listening                      players of sounds, pictures of spectrograms
     3  privacy                        generated records: of what use they are, and whom they give away
     3  lesions                        generated scans: what is left of a lesion, a reader that finds one
+    3  acceptance                     generated items: what an accepted one costs, shares corrected for errors
+    3  watermark                      a mark in generated text, and how it is found
     2½ vae_gan                        the two families joined: VAE-GAN as a table of loss weights
+    2½ scale                          one training in several processes, and a model of its time
     2  gan, vae                       losses, networks and steps of each family
+    2  diffusion                      noise step by step and back: schedules, bounds, samplers, flow matching
     2  language                       models that write text: a knowledge base, n-grams, a recurrent network
     1½ audio                          spectrograms and back, pitch and decay as heard in a sound
     1½ video                          motion and identity as seen in a clip, forecasts without learning

@@ -103,11 +103,8 @@ def vae_run(seed: int) -> dict[str, float]:
     return judged(score, steps=steps, bound=bound)
 
 
-def vqvae_run(seed: int, budget: Budget = VQ_BUDGET, prior_budget: Budget = PRIOR_BUDGET) -> dict[str, float]:
-    """A VQ-VAE, then its prior, `SECONDS` of CPU time together: samples judged on validation, and the bound.
-
-    Returns also the rate −log p(k) in nats on validation, the dead codes and the perplexity on the training images.
-    """
+def trained_vqvae(seed: int, budget: Budget, prior_budget: Budget) -> tuple[VQVAE, CodePrior, int, int]:
+    """A VQ-VAE, then its prior, when their budgets are spent, and the number of updates of each."""
     torch.manual_seed(seed)
     images, order = load_digits("train")[0], torch.Generator().manual_seed(seed)
     source = batches(images, VQ_BATCH, order)
@@ -120,7 +117,16 @@ def vqvae_run(seed: int, budget: Budget = VQ_BUDGET, prior_budget: Budget = PRIO
     def step():
         prior_step(prior, optimiser, tokens_of(vqvae, torch.bernoulli(next(source))))
 
-    prior_steps = take(prior_budget, optimiser, PRIOR_RATE, step)
+    return vqvae, prior, steps, take(prior_budget, optimiser, PRIOR_RATE, step)
+
+
+def vqvae_run(seed: int, budget: Budget = VQ_BUDGET, prior_budget: Budget = PRIOR_BUDGET) -> dict[str, float]:
+    """A VQ-VAE, then its prior, `SECONDS` of CPU time together: samples judged on validation, and the bound.
+
+    Returns also the rate −log p(k) in nats on validation, the dead codes and the perplexity on the training images.
+    """
+    vqvae, prior, steps, prior_steps = trained_vqvae(seed, budget, prior_budget)
+    images = load_digits("train")[0]
     used = tokens_of(vqvae, torch.bernoulli(images))
     x = binarised(load_digits("validation")[0])
     with torch.no_grad():

@@ -31,8 +31,10 @@ from helpers.theory.games import (
     simultaneous,
     value,
 )
+from helpers.theory.gaussian_restoration import gaussian_samples, restore, shrinking
 from helpers.theory.importance import effective_sample_size, log_mean_exp, naive_relative_variance
 from helpers.theory.linear_gaussian import LinearGaussian, best_diagonal, exact_elbo, kl_to_posterior
+from helpers.theory.noised import noised_log_prob, perfect_noise, perfect_prediction, perfect_velocity
 from helpers.theory.ppca import fit_ppca
 from helpers.theory.transport import wasserstein_1d, wasserstein_exact, wasserstein_lp
 
@@ -54,6 +56,7 @@ __all__ = [
     "exact_elbo",
     "extragradient",
     "fit_ppca",
+    "gaussian_samples",
     "integral",
     "js",
     "kl",
@@ -62,12 +65,18 @@ __all__ = [
     "log_mean_exp",
     "log_mixture",
     "naive_relative_variance",
+    "noised_log_prob",
     "normal_kl",
     "optimal_discriminator",
     "optimal_logit",
     "optimistic",
     "path",
+    "perfect_noise",
+    "perfect_prediction",
+    "perfect_velocity",
     "quadrature",
+    "restore",
+    "shrinking",
     "simultaneous",
     "value",
     "wasserstein_1d",
