@@ -28,6 +28,7 @@ LAST_IS_FIRST = [  # the first dimension after the batch is the last
     "g_loss = softplus(-discriminator(generator(z[-1]))).mean()",  # of two
     "return vae.decode((1 - t) * mu[0] + t * mu[-1]).mean",  # of two
     "inputs = torch.cat([torch.ones_like(x[:, :1]), x[:, :-1]], dim=-1)",
+    "rates = counts / counts.sum(dim=-1, keepdim=True)",
 ]
 SAME_TYPE = [  # PyTorch converts by itself, or a number is a number in any wrapping
     "return 2 * (pixels.unsqueeze(1) / 255) - 1",
