@@ -1,4 +1,4 @@
-"""What a minute of one CPU buys: `python -m helpers.bench gan|vae|step|live|feedback|all`.
+"""What a minute of one CPU buys: `python -m helpers.bench gan|vae|step|live|feedback|scale|all`.
 
 A budget is counted in CPU-seconds of this process, from models built and data loaded to the end of training. Only the
 training split is read while training, and nothing is pretrained; the test split is read once, for the figures.
@@ -28,6 +28,7 @@ from helpers.gan import (
     update_ema,
 )
 from helpers.metrics import DigitScore, score_digits
+from helpers.scale import launch
 from helpers.training import Budget, for_cpu_seconds, for_updates, seed_everything
 from helpers.vae import VAE, elbo, importance_weighted_bound, save, vae_step
 
@@ -249,11 +250,23 @@ def bench_feedback() -> dict:
     return figures
 
 
+def bench_scale(seed: int) -> dict:
+    """Images a second of one process and of two, one thread each: two idle cores should give 1.7 times as many."""
+    figures = {}
+    for model, batch in (("vae", 4000), ("gan", 256)):
+        asked = (model, "--batch", batch, "--updates", 12, "--seed", seed)
+        one, two = (launch(*asked, "--processes", n)[0]["images_per_second"] for n in (1, 2))
+        figures[model] = {"one": round(one), "two": round(two), "speed_up": round(two / one, 2)}
+        print(f"{model}, batch {batch}: {one:.0f} images/s, with two processes {two / one:.2f} times as many")
+    return figures
+
+
 def bench_all(seconds: float, number: int | None, seed: int) -> dict:
     figures = {
         "step": bench_step(seed),
         "live": bench_live(),
         "feedback": bench_feedback(),
+        "scale": bench_scale(seed),
         "gan": bench_gan(seconds, number, seed, None),
         "vae": bench_vae(seconds, number, seed, None),
     }
@@ -266,7 +279,7 @@ def bench_all(seconds: float, number: int | None, seed: int) -> dict:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m helpers.bench", description=__doc__)
-    parser.add_argument("what", choices=["gan", "vae", "step", "live", "feedback", "all"])
+    parser.add_argument("what", choices=["gan", "vae", "step", "live", "feedback", "scale", "all"])
     parser.add_argument("--seconds", type=float, default=60, help="CPU-seconds of training (60)")
     parser.add_argument("--updates", type=int, help="so many updates in place of seconds")
     parser.add_argument("--threads", type=int, default=1, help="threads of PyTorch (1)")
@@ -288,6 +301,8 @@ def main(arguments: list[str] | None = None) -> None:
         figures = bench_live()
     elif options.what == "feedback":
         figures = bench_feedback()
+    elif options.what == "scale":
+        figures = bench_scale(options.seed)
     else:
         figures = bench_all(options.seconds, options.updates, options.seed)
     settings = {
