@@ -136,6 +136,7 @@ def sentence_vae_step(
     decoder's inputs are hidden; gradients longer than `clip` are cut to that length. Returns the loss, −E log p(x|z)
     with those inputs, and the KL itself, means over the batch in nats. With dropout or β < 1, loss is no bound.
     """
+    x = x[:, : (x != PADDING).sum(dim=1).max()]  # the rest is padding in every row
     mu, log_var = vae.encode(x)
     z = mu + (log_var / 2).exp() * noise_like(mu, *mu.shape, generator=generator)
     inputs = word_dropout(tokens_before(x), dropout, vae.unknown, generator)
@@ -151,16 +152,16 @@ def sentence_vae_step(
 
 @torch.no_grad()
 def sentence_log_weights(
-    vae: SentenceVAE, x: Tensor, samples: int = 64, generator: torch.Generator | None = None, rows: int = 50
+    vae: SentenceVAE, x: Tensor, samples: int = 64, generator: torch.Generator | None = None, rows: int = 10
 ) -> Tensor:
     """log wₖ of each report, (N, T) to (samples, N), in nats, for `iwae_bound`: size 1 is the ELBO, 64 IWAE-64.
 
-    `rows` reports are handled at a time to keep the memory small.
+    `rows` reports of about the same length are handled at a time: little memory, and hardly any padding is computed.
     """
-    found = []
-    for part in x.split(rows):
-        mu, log_var = (each.repeat(samples, 1) for each in vae.encode(part))  # (samples · B, latent)
-        eps = noise_like(mu, *mu.shape, generator=generator)
-        log_w = log_weights(vae, part.repeat(samples, 1), mu, log_var, eps)
-        found.append(log_w.view(samples, -1))
-    return torch.cat(found, dim=1)
+    mu, log_var = vae.encode(x)
+    eps = noise_like(mu, samples, *mu.shape, generator=generator)
+    log_w, lengths = mu.new_empty(samples, len(x)), (x != PADDING).sum(dim=1)
+    for part in lengths.argsort().split(rows):
+        parts = (each[part].repeat(samples, 1) for each in (x[:, : lengths[part].max()], mu, log_var))
+        log_w[:, part] = log_weights(vae, *parts, eps[:, part].flatten(0, 1)).view(samples, -1)
+    return log_w

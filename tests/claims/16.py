@@ -98,7 +98,7 @@ def most_are_grammatical_and_no_more_than_about_half_of_these_in_agreement():
 def the_gan_of_the_study_does_better():
     assert round(100 * minute["grammatical"]) == 87 and round(100 * minute["in agreement"]) == 46
     assert live["grammatical"] < minute["grammatical"] and live["in agreement"] < minute["in agreement"]
-    assert all(2.4 < run["updates"] / STEPS < 3.2 for run in runs["short: GAN"])
+    assert all(2.8 < run["updates"] / STEPS < 3.8 for run in runs["short: GAN"])
 
 
 def the_gan_mixes_phrases():
@@ -107,7 +107,7 @@ def the_gan_mixes_phrases():
     wrong = [report for report in samples if not short.grammar.parses(report)]
     new = [r for r in wrong if any((r[i], r[i + 1]) not in known for i in range(len(r) - 1))]
     assert len(wrong) > 20 and len(new) > 0.6 * len(wrong)
-    assert ("home", "cup") not in known and {("at", "home"), ("the", "cup")} < known
+    assert ("in", "at") not in known and {("in", "the"), ("at", "home")} < known
 
 
 def the_language_model_is_better_at_every_diversity_that_both_have():
