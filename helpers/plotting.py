@@ -272,14 +272,15 @@ def line_plot(
     ylabel: str = "",
     dots: Mapping[str, tuple[float, float]] | None = None,
     colours: Mapping[str, str] | None = None,
+    styles: Mapping[str, Mapping] | None = None,
     width: float = 6.4,
     height: float = 2.8,
     **axes_settings,
 ) -> Picture:
     """Functions of `x` (n,), one line a name, and single points `dots`, a name → (x, y).
 
-    `colours` gives names a colour of their own. Further settings go to the axes: `ylim=(0, 1)`, `yscale="log"`,
-    `title="…"`.
+    `colours` gives names a colour of their own, and `styles` other properties: `{"ideal": {"linewidth": 1}}`. Further
+    settings go to the axes: `ylim=(0, 1)`, `yscale="log"`, `title="…"`.
     """
     places = _as_array(x)
     figure, axes = new_figure(width=width, height=height)
@@ -289,7 +290,8 @@ def line_plot(
             raise ValueError(
                 f"{name!r} has {values.size} values for {places.size} places: give one for each."
             )
-        axes.plot(places, values, color=(colours or {}).get(name, colour), linestyle=line, label=name)
+        style = {"color": (colours or {}).get(name, colour), "linestyle": line} | (styles or {}).get(name, {})
+        axes.plot(places, values, label=name, **style)
     for (name, place), marker in zip((dots or {}).items(), cycle("osD^v"), strict=False):
         axes.plot(*place, marker, color="black", markersize=6, label=name)
     axes.set(xlabel=xlabel, ylabel=ylabel, **axes_settings)
@@ -455,24 +457,29 @@ def histogram_plot(
     caption: str = "",
     line: float | None = None,
     line_label: str = "",
+    line_style: str = "--",
+    shares: bool = False,
     width: float = 6.4,
     height: float = 2.8,
     **axes_settings,
 ) -> Picture:
     """How many values of each group, a name → values (n,), lie in each of the `bins`, given by their edges.
 
-    A value outside the edges is not counted. An upright dashed `line` compares. Further settings go to the axes.
+    With `shares`, which share of its group they are: for groups of different sizes. A value outside the edges is not
+    counted. An upright `line` compares. Further settings go to the axes.
     """
     edges = _as_array(bins)
     figure, axes = new_figure(width=width, height=height)
     for (name, values), colour in zip(
         groups.items(), cycle([COLOUR_OF["fake"], "0.45", *COLOURS]), strict=False
     ):
-        counts = np.histogram(_as_array(values), edges)[0]
+        counts = np.histogram(_as_array(values), edges)[0] / (len(values) if shares else 1)
         axes.fill_between(edges, np.append(counts, counts[-1]), step="post", color=colour, alpha=0.15)
         axes.plot(edges, np.append(counts, counts[-1]), drawstyle="steps-post", color=colour, label=name)
     if line is not None:
-        axes.axvline(float(line), color="black", linestyle="--", linewidth=1.2, label=line_label or None)
+        axes.axvline(
+            float(line), color="black", linestyle=line_style, linewidth=1.2, label=line_label or None
+        )
     axes.set(ylim=(0, None), **axes_settings)
     _legend_above(figure, columns=3)
     return picture(figure, alt, caption=caption)

@@ -66,7 +66,7 @@ def test_the_correction_undoes_what_the_inspector_does():
 
 @pytest.mark.parametrize(("pi", "s", "f"), [(0.66, 0.71, 0.2), (0.5, 0.8, 0.3), (0.9, 0.9, 0.2)])
 def test_the_interval_contains_the_truth_in_at_least_90_of_100_repeats(pi, s, f):
-    """(21.6): each repeat has an audit of 400 items and 3,000 inspected ones."""
+    """(21.10): each repeat has an audit of 400 items and 3,000 inspected ones."""
     generator = torch.Generator().manual_seed(1)
     inside = 0
     for _ in range(100):
@@ -80,7 +80,7 @@ def test_the_interval_contains_the_truth_in_at_least_90_of_100_repeats(pi, s, f)
 
 
 def test_the_standard_error_against_many_repeats():
-    """(21.6) is the standard deviation of the corrected share."""
+    """(21.10) is the standard deviation of the corrected share."""
     generator = torch.Generator().manual_seed(2)
     s, f = 0.8, 0.2  # and 60 % of the items are good, so a = 0.56
     shares, halves = [], []

@@ -71,7 +71,7 @@ def test_it_describes_itself_without_an_alt():
 
 def test_the_form_counts_verdicts():
     frame = inspection_form(torch.rand(3, 1, 28, 28), [4, 5, 6])
-    assert "Ordered: 4 (item 1 of 3)" in page(frame)
+    assert "Ordered: 4 (card 1 of 3)" in page(frame)
     first = frame.picture.data
     press(frame, "Accept")
     assert frame.picture.data != first and "Ordered: 5" in page(frame)
@@ -86,7 +86,7 @@ def test_the_form_counts_verdicts():
 
 def test_the_form_shows_all_items_to_those_without_a_kernel():
     frame = inspection_form(torch.rand(20, 1, 28, 28), [*range(10)] * 2)
-    assert "Columns: 0, 1, 2" in frame.static.alt and "20 items" in frame.static.caption
+    assert "Columns: 0, 1, 2" in frame.static.alt and "20 cards" in frame.static.caption
 
 
 def test_the_form_wants_an_order_for_each_image():

@@ -18,7 +18,7 @@ def model():
 
 
 def test_the_posterior_against_its_precision(model):
-    """(21.9): the covariance is (C⁻¹ + AᵀA/s²)⁻¹, the mean solves the normal equations."""
+    """(21.8): the covariance is (C⁻¹ + AᵀA/s²)⁻¹, the mean solves the normal equations."""
     mean, cov, view, std = model
     y = torch.randn(5, 3, generator=torch.Generator().manual_seed(1), **DRAW)
     found, posterior = restore(mean, cov, view, std, y)
@@ -29,7 +29,7 @@ def test_the_posterior_against_its_precision(model):
 
 
 def test_the_posterior_against_the_linear_gaussian_model():
-    """(21.9) with m = 0 and C = I is the posterior of probabilistic PCA."""
+    """(21.8) with m = 0 and C = I is the posterior of probabilistic PCA."""
     generator = torch.Generator().manual_seed(2)
     weight = torch.randn(5, 3, generator=generator, **DRAW)
     x = torch.randn(4, 5, generator=generator, **DRAW)
@@ -39,7 +39,7 @@ def test_the_posterior_against_the_linear_gaussian_model():
 
 
 def test_a_posterior_sample_has_twice_the_least_error(model):
-    """(21.10), within 2 %: originals from the model, their views, the mean and one sample of each posterior."""
+    """(21.9), within 2 %: originals from the model, their views, the mean and one sample of each posterior."""
     mean, cov, view, std = model
     generator = torch.Generator().manual_seed(3)
     x = gaussian_samples(mean.expand(40_000, -1), cov, generator)

@@ -337,6 +337,17 @@ def test_a_line_has_the_colour_that_its_name_asks_for(figures):
     assert chosen == [plotting.COLOURS[0], "#123456"] and in_turn == plotting.COLOURS[:2]
 
 
+def test_a_line_has_the_style_that_its_name_asks_for(figures):
+    line_plot(
+        [0.0, 1.0],
+        {"a": [2.0, 3.0], "b": [0.0, 1.0]},
+        alt=ALT,
+        styles={"b": {"linestyle": ":", "linewidth": 1}},
+    )
+    first, second = figures[0].axes[0].get_lines()
+    assert first.get_linestyle() == "-" and (second.get_linestyle(), second.get_linewidth()) == (":", 1)
+
+
 def test_bars_stand_on_the_ground_or_on_each_other(figures):
     bar_plot({"low": [1.0, 2.0], "high": torch.tensor([0.5, 4.0])}, alt=ALT, names=["x", "y"])
     bar_plot([0.3, 0.1, 0.2], alt=ALT, line=0.04, line_label="4 %")
@@ -512,6 +523,8 @@ def test_a_histogram_counts_what_lies_between_its_edges():
     drawn = plotting.histogram_plot(groups, bins=range(5), line=2.0, line_label="here", xlabel="x")
     assert "few falls from 2 to 0" in drawn.alt and "a top of 7 at 2" in drawn.alt
     assert "here: upright at 2" in drawn.alt
+    shared = plotting.histogram_plot(groups, bins=range(5), shares=True, line=2.0, line_style=":")
+    assert "few falls from 0.5 to 0" in shared.alt and "a top of 1 at 2" in shared.alt
 
 
 def test_fewer_colours_make_a_smaller_file_that_looks_the_same():

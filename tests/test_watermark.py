@@ -38,7 +38,7 @@ def test_half_of_each_row_is_green_and_the_key_decides():
 
 
 def test_marking_multiplies_odds():
-    """(21.7): the odds of a green token to a red one grow by e^δ, and those of two green ones stay."""
+    """(21.6): the odds of a green token to a red one grow by e^δ, and those of two green ones stay."""
     p = torch.tensor([0.5, 0.2, 0.2, 0.1], dtype=torch.float64)
     green = torch.tensor([False, True, True, False])
     q = marked(p, green, 2.0)
@@ -48,7 +48,7 @@ def test_marking_multiplies_odds():
 
 
 def test_z_by_hand():
-    """(21.8): six tokens of which five are green; the token before the first is an <end>."""
+    """(21.7): six tokens of which five are green; the token before the first is an <end>."""
     lists = torch.zeros(8, 8, dtype=torch.bool)
     lists[END, 2] = lists[2, 3] = lists[3, 4] = lists[4, 5] = lists[5, 6] = True
     assert z_score([2, 3, 4, 5, 6, 7], lists) == pytest.approx((5 - 3) / math.sqrt(6 / 4))
@@ -56,7 +56,7 @@ def test_z_by_hand():
 
 
 def test_z_is_standard_normal_where_tokens_are_independent():
-    """(21.8) with uniform tokens from a large vocabulary, in which hardly any pair comes twice."""
+    """(21.7) with uniform tokens from a large vocabulary, in which hardly any pair comes twice."""
     generator = torch.Generator().manual_seed(0)
     lists = green_lists(400, 1)
     z = torch.tensor(

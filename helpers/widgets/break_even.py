@@ -1,6 +1,7 @@
 """The break-even calculator: prices, an accepted share with its interval, and whether generating pays."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from ipywidgets import FloatSlider, HBox, IntSlider, Layout
@@ -11,6 +12,7 @@ from helpers.widgets.frame import LiveFrame
 
 TOP = 2.5  # euros that are drawn; what costs more stays at the edge
 MOST = 1000  # items that Play goes up to
+CAPTION = "The cost of a card that is accepted. Compare the green bar with the dotted line."
 PRICES = {  # attribute: (description, largest, step)
     "generate": ("generate, €", 0.5, 0.01),
     "review": ("review, €", 1.0, 0.01),
@@ -69,7 +71,7 @@ class BreakEven:
         of = min(MOST, round(1.5 * self.of))
         self.accepted, self.of = round(min(self.accepted, self.of) / self.of * of), of
 
-    def picture(self, alt: str | None = None) -> Picture:
+    def picture(self, alt: str | None = None, caption: str = "") -> Picture:
         low, high = self.interval()
         threshold, share = self.threshold(), min(self.accepted, self.of) / self.of
         self._lines["cost"].set_ydata(np.minimum([self.cost(p) for p in self.SHARES], 2 * TOP))
@@ -78,19 +80,19 @@ class BreakEven:
         self._lines["interval"].set_data([low, high], [0.04 * TOP] * 2)
         height = min(self.cost(share), TOP) if share else TOP
         self._lines["here"].set_data([share], [height])
-        return self._stage.picture(alt)
+        return replace(self._stage.picture(alt), caption=caption)
 
     def sentence(self) -> str:
         low, high = self.interval()
         k, threshold = min(self.accepted, self.of), self.threshold()
         reach = f"p* = {threshold:.3f}" if threshold <= 1 else "no accepted share is enough"
-        each = f"{self.cost(k / self.of):.2f} € an accepted item" if k else "nothing accepted yet"
+        each = f"{self.cost(k / self.of):.2f} € an accepted card" if k else "nothing accepted yet"
         return f"accepted {k} of {self.of}, 95 % interval {low:.2f} to {high:.2f} · {each} · {reach} · {self.verdict()}"
 
     def _set_up(self) -> Stage:
         figure, axes = new_figure(width=7.0, height=3.4)
         kinds = {
-            "cost": ("model", "-", "generated, an accepted item"),
+            "cost": ("model", "-", "generated, an accepted card"),
             "by hand": ("truth", "--", "made by hand"),
             "break-even": ("data", ":", "break-even p*"),
         }
@@ -140,7 +142,7 @@ def break_even_calculator(*, alt: str | None = None, name: str | None = None, **
     placing = False
 
     def look() -> tuple[Picture, str]:
-        return bench.picture(alt), bench.sentence()
+        return bench.picture(alt, CAPTION), bench.sentence()
 
     def place() -> tuple[Picture, str]:
         nonlocal placing

@@ -1,4 +1,4 @@
-"""A form in which the reader accepts or rejects items, one after the other."""
+"""A form in which the reader accepts or rejects cards, one after the other."""
 
 from collections.abc import Iterator, Sequence
 
@@ -35,7 +35,7 @@ class Inspection:
     def picture(self) -> Picture:
         """The image to be judged next, or the last one."""
         place = min(len(self.verdicts), len(self.images) - 1)
-        alt = f"Item {place + 1} of {len(self.images)}, for the order {self.orders[place]}."
+        alt = f"Card {place + 1} of {len(self.images)}, for the order {self.orders[place]}."
         return image_grid(self.images[place : place + 1], alt=alt, scale=4)
 
     def sentence(self) -> str:
@@ -45,8 +45,8 @@ class Inspection:
             low, high = wilson(k, n)
             so_far += f", 95 % interval {low:.2f} to {high:.2f}"
         if self.done:
-            return f"{so_far}. All are judged."
-        return f"Ordered: {self.orders[n]} (item {n + 1} of {len(self.images)}). {so_far}."
+            return f"{so_far}. All are judged: run the next cell."
+        return f"Ordered: {self.orders[n]} (card {n + 1} of {len(self.images)}). {so_far}."
 
     def sheet(self, columns: int = 10) -> Picture:
         """All images with their orders, for readers without a kernel."""
@@ -57,7 +57,7 @@ class Inspection:
             self.images,
             columns=columns,
             titles=rows[0] if same else "",
-            caption=f"{len(titles)} items; above each column what was ordered." if same else "",
+            caption=f"{len(titles)} cards; above each column what was ordered." if same else "",
         )
 
 
@@ -85,7 +85,7 @@ def inspection_form(images: Tensor, orders: Sequence, *, name: str | None = None
         return made
 
     controls = HBox([button("Accept", "check", True), button("Reject", "times", False)])
-    alt = "The item to be judged."
+    alt = "The card to be judged."
     frame = LiveFrame(begin, alt, name=name or "inspection", static=inspection.sheet(), controls=[controls])
     frame.inspection = inspection
     return frame

@@ -3,13 +3,13 @@
 
 def prices_of_the_first_page():
     assert round(cost_of_accepted(0.5, 0.01, 0.2), 2) == 0.42
-    assert round(cost_of_accepted(0.27, 0.01, 0.2), 2) == 0.78
     assert abs(0.21 / 1.2 - 0.175) < 1e-12 and round(1.01 / 1.2, 2) == 0.84
 
 
-def twenty_cards_are_enough_to_say_that_it_pays():
-    assert 10 <= k <= 18 and of_twenty[0] > 0.175 + 0.05
-    assert of_twenty[0] < 0.84  # so that a review for one euro is not said to pay
+def twenty_cards_decide_at_twenty_cents_and_not_at_one_euro():
+    assert form.inspection.accepted() == (0, 0)  # so the expert's verdicts counted
+    assert 14 <= k <= 18 and of_twenty[0] > 0.175 + 0.05
+    assert of_twenty[0] < 1.01 / 1.2 < of_twenty[1]
 
 
 def the_inspector_accepts_too_few_and_the_correction_helps():
@@ -29,25 +29,31 @@ def the_order_of_the_five_ways():
 
 def the_window_amplifies_the_imbalance_as_good_cards_rise():
     assert len(fours) == 360 and len(nines) == 40 and as_nines[1][0] in range(1, 5)
-    rows = [by_tau[tau] for tau in (1.0, 0.7, 0.5, 0.3)]
+    rows = [in_window[tau] for tau in (1.0, 0.7, 0.5, 0.3)]
     assert rows[0]["corrected"] < 0.085 and rows[0]["to"] < 0.1
     assert all(row["corrected"] < 0.03 for row in rows[2:])
     assert [row["read as nines"] for row in rows] == sorted(
         (row["read as nines"] for row in rows), reverse=True
     )
-    good_ones = [row["good cards"] for row in rows]
+    assert rows[-1]["read as nines"] < 0.015
+    good_ones = [ordered[tau]["good cards"] for tau in (1.0, 0.7, 0.5, 0.3)]
     assert good_ones == sorted(good_ones) and good_ones[-1] > good_ones[0] + 0.1
+
+
+def nines_turn_into_fours_near_the_middle():
+    read = [is_nine(draw(window, tau * z)) for tau in (1.0, 0.3)]
+    assert read[0].tolist() == [True] * 5 + [False] * 10 and read[1].sum() <= 2
 
 
 def only_conditioning_keeps_one_half():
     balanced_only = nines_made["balanced batches"]
-    assert balanced_only[-1] > 0.3 and balanced_only[0] < balanced_only[-1] - 0.15
+    assert balanced_only[-1] > 0.25 and balanced_only[0] < balanced_only[-1] - 0.15
     assert all(abs(each - 0.5) < 0.1 for each in nines_made["balanced batches and conditioning"])
     assert max(nines_made["past orders"]) < 0.1
 
 
 def the_formula_accuses_more_than_half_of_the_unmarked():
-    assert (z["unmarked"] > 2.33).double().mean() > 0.5
+    assert (Z["unmarked"] > 2.33).double().mean() > 0.5
     others = [
         torch.tensor([z_score(text, green_lists(size, key)) for text in people[:60]]).mean()
         for key in range(1, 7)
@@ -64,8 +70,12 @@ def the_watermark_is_found_at_200_tokens():
     assert 0.4 < detected["marked, then paraphrased"][-1] < detected["marked"][-1] - 0.05
 
 
+def the_n_gram_lets_a_team_play_itself_without_a_mark():
+    parses = [grammar.parses(report) for text in plain for report in reports_in(text, grammar)]
+    assert sum(parse[0]["home"] == parse[0]["away"] for parse in parses if parse) > 20
+
+
 def the_mark_makes_reports_worse():
-    assert judged["marked"]["grammatical"] > 0.93
     assert judged["marked"]["in agreement"] < judged["without mark"]["in agreement"] - 0.05 < 0.3
 
 
@@ -94,5 +104,5 @@ def ten_examples_halve_the_standard_deviation():
 def ninety_of_a_hundred_intervals_contain_the_truth():
     names = ("as in the audit", "temperature 0.5", "only 1 to 5")
     inside = [hundred[name]["of 100 intervals contain it"] for name in names]
-    assert inside[0] >= 90 and max(inside[1:]) < 90
-    assert all(hundred[name]["corrected"] > hundred[name]["truly good"] + 0.02 for name in names[1:])
+    assert inside[0] >= 90 > min(inside[1:]) and max(inside[1:]) < 95
+    assert all(hundred[name]["corrected"] > hundred[name]["truly good"] + 0.01 for name in names[1:])
