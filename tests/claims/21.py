@@ -41,7 +41,7 @@ def the_window_amplifies_the_imbalance_as_good_cards_rise():
 
 
 def nines_turn_into_fours_near_the_middle():
-    read = [is_nine(draw(window, tau * z)) for tau in (1.0, 0.3)]
+    read = [is_nine(cards_of(window, tau * z)) for tau in (1.0, 0.3)]
     assert read[0].tolist() == [True] * 5 + [False] * 10 and read[1].sum() <= 2
 
 
