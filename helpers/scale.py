@@ -70,22 +70,34 @@ def accumulate_gradients(loss: Callable[..., Tensor], parts: int, *batch: Tensor
 class NegativeELBO(nn.Module):
     """−ELBO of images (B, 1, 28, 28) in [0, 1], (B,) in nats, with all noise given.
 
-    `uniform` (B, 784) in [0, 1) binarises the pixels, `eps` (B, latent) is standard normal. `mixed` computes the
-    networks in bfloat16 where that is safe, by autocast; parameters and the loss stay as they are. As a module, because
+    `uniform` (B, 784) in [0, 1) binarises the pixels, `eps` (B, latent) is standard normal. As a module, because
     DistributedDataParallel has to see the forward pass.
     """
 
-    def __init__(self, vae: VAE, mixed: bool = False):
+    def __init__(self, vae: VAE):
         super().__init__()
-        self.vae, self.mixed = vae, mixed
+        self.vae = vae
 
     def forward(self, images: Tensor, uniform: Tensor, eps: Tensor) -> Tensor:
         x = (uniform < images.flatten(1)).to(images.dtype)
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.mixed):
-            mu, log_var = self.vae.encode(x.view_as(images))
-            logits = self.vae.decode(mu + (log_var / 2).exp() * eps)
-        mu, log_var, logits = (each.to(images.dtype) for each in (mu, log_var, logits))
+        mu, log_var = self.vae.encode(x.view_as(images))
+        logits = self.vae.decode(mu + (log_var / 2).exp() * eps)
         return gaussian_kl(mu, log_var) - bernoulli_log_likelihood(x, logits)
+
+
+def in_bfloat16(network: nn.Module) -> nn.Module:
+    """Let `network`, changed in place, compute its matrix products in bfloat16; parameters and result stay as they are.
+
+    Source: Micikevicius and others (2018), for float16.
+    """
+    plain = network.forward
+
+    def forward(x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, torch.bfloat16):
+            return plain(x).to(x.dtype)
+
+    network.forward = forward
+    return network
 
 
 def with_group_norm(network: nn.Module, groups: int = 4) -> nn.Module:
@@ -124,14 +136,17 @@ def vae_training(
 ) -> Training:
     """The VAE of notebook 12; `wrap` is DistributedDataParallel where several processes train it.
 
-    Each batch is computed in `parts` parts, `mixed` in bfloat16, `compiled` by torch.compile, which needs a C++
+    Each batch is computed in `parts` parts, if `mixed` in bfloat16, if `compiled` by torch.compile, which needs a C++
     compiler and up to a minute at the first update.
     """
     vae = VAE().to(images).start_from(images)
     if compiled:  # the networks alone: the checks around them look at values, which ends a compiled part
         vae.encoder.compile()
         vae.decoder.compile()
-    loss = wrap(NegativeELBO(vae, mixed))
+    if mixed:
+        in_bfloat16(vae.encoder)
+        in_bfloat16(vae.decoder)
+    loss = wrap(NegativeELBO(vae))
     optimiser = torch.optim.AdamW(vae.parameters(), 1e-3, fused=True)
 
     def noise(size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -179,6 +194,23 @@ TRAININGS = {"vae": vae_training, "gan": gan_training}
 # A run of one process among `processes`
 
 
+def over(processes: int) -> dict[str, Callable]:
+    """The argument `wrap` of a training by so many processes: DistributedDataParallel where there are several."""
+    return (
+        {} if processes == 1 else {"wrap": lambda m: DistributedDataParallel(m, forward_sync_buffers=False)}
+    )
+
+
+def update_part(
+    training: Training, images: Tensor, rows: Tensor, generator: torch.Generator, rank: int, processes: int
+) -> dict[str, float]:
+    """One update, on this process's part of the batch `rows` and of its noise, which all processes draw alike."""
+    noise = [each.to(images) for each in training.noise(len(rows), generator)]  # of the whole batch
+    mine, *noise = (shard(each, rank, processes) for each in (rows, *noise))
+    measured = training.update(images[mine], *noise)
+    return {name: float(value) for name, value in measured.items()}  # a GPU has computed them now
+
+
 def train_digits(
     model: str,
     *,
@@ -204,10 +236,7 @@ def train_digits(
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     images = load_digits("train", full)[0].to(device, torch.float64 if double else torch.float32)
-    wrap = (
-        {} if processes == 1 else {"wrap": lambda m: DistributedDataParallel(m, forward_sync_buffers=False)}
-    )
-    training = TRAININGS[model](images, **wrap, **settings)
+    training = TRAININGS[model](images, **over(processes), **settings)
     rows, history, milliseconds = batches(torch.arange(len(images)), batch, generator), History(), []
     kept = {"models": training.models, "optimisers": training.optimisers, "batches": rows, "history": history}
     if checkpoint is not None and Path(checkpoint).exists():
@@ -215,10 +244,7 @@ def train_digits(
 
     def update(rows: Tensor) -> dict[str, float]:
         begin = time.perf_counter()
-        noise = [each.to(images) for each in training.noise(batch, generator)]  # of the whole batch
-        mine, *noise = (shard(each, rank, processes) for each in (rows, *noise))
-        measured = training.update(images[mine], *noise)
-        measured = {name: float(value) for name, value in measured.items()}  # a GPU has computed them now
+        measured = update_part(training, images, rows, generator, rank, processes)
         milliseconds.append(1000 * (time.perf_counter() - begin))
         return measured
 
@@ -242,19 +268,56 @@ def mean_over_processes(value: float, processes: int, device: str | torch.device
     return total.item() / processes
 
 
-def all_reduce_milliseconds(numbers: int, device: str | torch.device = "cpu", times: int = 10) -> float:
-    """The median time in which all processes average `numbers` float32 numbers; 0 for one process alone."""
-    if not dist.is_initialized():
-        return 0.0
-    gradients, found = torch.zeros(numbers, device=device), []
-    for _ in range(times + 2):
-        dist.barrier()
-        begin = time.perf_counter()
+def milliseconds_in_turn(
+    model: str,
+    rounds: int,
+    *,
+    rank: int,
+    processes: int,
+    batch: int = 128,
+    seed: int = 22,
+    full: bool = False,
+    device: str | torch.device = "cpu",
+) -> dict[str, float]:
+    """Median milliseconds of an update by one process, by one with more threads, and by all; and of an all-reduce.
+
+    They take turns of two updates, `rounds` times after a first one, so that another program disturbs all alike.
+    While process 0 works alone, the others wait. The all-reduce averages as many numbers as the model has parameters.
+    """
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    images = load_digits("train", full)[0].to(device)
+    alone, together = TRAININGS[model](images), TRAININGS[model](images, **over(processes))
+    numbers = sum(p.numel() for each in alone.models.values() for p in each.parameters())
+    gradients, threads = torch.zeros(numbers, device=device), torch.get_num_threads()
+
+    def exchange() -> None:
         dist.all_reduce(gradients)
-        if gradients.is_cuda:
-            torch.cuda.synchronize()
-        found.append(1000 * (time.perf_counter() - begin))
-    return median(found[2:])
+        gradients[0].item()  # a GPU has computed it now
+
+    def update(training: Training, *part: int) -> None:
+        update_part(
+            training, images, torch.randint(len(images), (batch,), generator=generator), generator, *part
+        )
+
+    ways = {  # what takes its turn, and with how many threads
+        "1 process": (lambda: rank or update(alone, 0, 1), threads),
+        f"{processes} processes": (lambda: update(together, rank, processes), threads),
+        "all-reduce": (exchange, threads),
+        f"{processes} threads": (lambda: rank or update(alone, 0, 1), processes * threads),
+    }
+    found = {name: [] for name in ways}
+    for _ in range(rounds + 1):
+        for name, (act, several) in ways.items():
+            generator.manual_seed(seed)  # the same rows in all processes, whatever process 0 has drawn alone
+            torch.set_num_threads(several)
+            dist.barrier()
+            for _ in range(2):
+                begin = time.perf_counter()
+                act()
+                found[name].append(1000 * (time.perf_counter() - begin))
+    torch.set_num_threads(threads)
+    return {"numbers": numbers} | {name: median(times[2:]) for name, times in found.items()}
 
 
 # A model of the time
@@ -300,6 +363,12 @@ def work(rank: int, processes: int, options: argparse.Namespace) -> None:
     settings = {name: getattr(options, name) for name in ("updates", "seed", "double", "full", "every")}
     for model in options.models:
         for batch in options.batch:
+            if options.in_turn:
+                asked = {"batch": batch, "seed": options.seed, "full": options.full, "device": device}
+                timed = milliseconds_in_turn(model, options.in_turn, rank=rank, processes=processes, **asked)
+                if rank == 0:
+                    print(json.dumps({"model": model, "batch": batch} | timed), flush=True)
+                continue
             training, measured = train_digits(
                 model,
                 rank=rank,
@@ -310,9 +379,6 @@ def work(rank: int, processes: int, options: argparse.Namespace) -> None:
                 **settings,
             )
             weights |= {f"{model}.{name}": each.state_dict() for name, each in training.models.items()}
-            if options.time_all_reduce:
-                numbers = sum(p.numel() for each in training.models.values() for p in each.parameters())
-                measured |= {"numbers": numbers, "all_reduce_ms": all_reduce_milliseconds(numbers, device)}
             if rank == 0:
                 print(json.dumps(measured), flush=True)
     if rank == 0 and options.out is not None:
@@ -345,9 +411,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--every", type=int, default=10, help="updates between two checkpoints (10)")
     parser.add_argument("--out", type=Path, help="file for the parameters at the end")
     parser.add_argument(
-        "--time-all-reduce", action="store_true", help="time the exchange of the gradients alone"
+        "--in-turn", type=int, default=0, help="rounds in which one process and all are timed (0)"
     )
     options = parser.parse_args(arguments)
+    if options.in_turn and options.processes == 1 and "RANK" not in os.environ:
+        parser.error("--in-turn compares one process with several: name --processes as well")
     if options.checkpoint and len(options.models) * len(options.batch) > 1:
         parser.error("a checkpoint belongs to one run: name one model and one batch size")
     if "RANK" in os.environ:  # started by torchrun, which says who we are

@@ -16,6 +16,7 @@ from helpers.scale import (
     accumulate_gradients,
     all_reduce_seconds,
     gan_training,
+    in_bfloat16,
     launch,
     shard,
     step_seconds,
@@ -54,6 +55,20 @@ def test_two_spawned_processes_give_the_parameters_of_one(tmp_path):
         assert farthest(read_safely(out), training, line["model"]) < 1e-6
         for name in ("loss", "d_loss", "g_loss"):
             assert line.get(name, 0.0) == pytest.approx(measured.get(name, 0.0), abs=1e-8)
+
+
+def test_one_process_and_two_are_timed_in_turn():
+    """Positive milliseconds of all ways, for each batch size; and both processes agree on when whose turn is."""
+    lines = launch("vae", "--processes", 2, "--in-turn", 1, "--batch", 8, 16)
+    assert [line["batch"] for line in lines] == [8, 16]
+    for line in lines:
+        assert line["numbers"] == sum(p.numel() for p in VAE().parameters())
+        assert all(line[way] > 0 for way in ("1 process", "2 processes", "2 threads", "all-reduce"))
+
+
+def test_timing_in_turn_asks_for_several_processes():
+    with pytest.raises(RuntimeError, match="name --processes as well"):
+        launch("vae", "--in-turn", 1)
 
 
 def test_torchrun_starts_them_too(tmp_path):
@@ -170,7 +185,11 @@ def test_the_loss_is_the_negative_elbo_of_binarised_images(double):
 def test_mixed_precision_changes_little_and_leaves_the_parameters_as_they_are():
     vae, images = VAE(), torch.rand(6, 1, 28, 28)
     uniform, eps = torch.rand(6, 784), torch.randn(6, vae.latent)
-    exact, mixed = (NegativeELBO(vae, mixed)(images, uniform, eps) for mixed in (False, True))
+    exact = NegativeELBO(vae)(images, uniform, eps)
+    names = list(vae.state_dict())
+    in_bfloat16(vae.encoder)
+    assert in_bfloat16(vae.decoder) is vae.decoder and list(vae.state_dict()) == names
+    mixed = NegativeELBO(vae)(images, uniform, eps)
     assert mixed.dtype == torch.float32 and not torch.equal(exact, mixed)
     assert torch.allclose(exact, mixed, rtol=0.01)
     mixed.mean().backward()

@@ -57,7 +57,7 @@ def _ways(dtype: torch.dtype) -> list[Row]:
     return [
         Row("own_part", lambda c: _noise(c.batch // c.processes, c.latent, c.seed, dtype),
             "Each process draws only its part, and all from the same seed, so all hold the *same* noise: the failure "
-            "of section 6. Draw for the whole batch, then cut."),
+            "of section 5. Draw for the whole batch, then cut."),
         Row("own_seed", lambda c: _noise(c.batch // c.processes, c.latent, c.seed + c.rank, dtype),
             "Each process draws its part from a seed of its own. The noise is independent, but it is not that of one "
             "process, so the two trainings could not be compared. Draw for the whole batch from `seed`, then cut."),

@@ -46,7 +46,7 @@ test_right_a, test_remarks_a, test_wrong_a = tests_of(
     right=[SOLUTIONS["my_noise"], by_chunks, by_shard, by_view, by_the_global_generator],
     remarks=[(lambda b, d, s, r, n: drawn(b, d, s)[r::n], "strided", "in the same way")],
     wrong=[
-        (only_its_part, "own_part", "failure of section 6"),
+        (only_its_part, "own_part", "failure of section 5"),
         (a_seed_of_its_own, "own_seed", "independent"),
         (lambda b, d, s, r, n: drawn(b, d, s), "shape", "whole batch"),
         (lambda b, d, s, r, n: drawn(b, d, s)[: b // n], "first", "whatever `rank` is"),
