@@ -55,7 +55,7 @@ REPEATS = {100: 40, 1000: 12, 5000: 6}
 @pytest.mark.parametrize("d", [8, 64])
 @pytest.mark.parametrize("n", REPEATS)
 def test_the_bias_of_a_sample_of_the_right_gaussian(d, n):
-    """(20.1) within 10 % where n is large beside d; for d = 64 and n = 100 the next orders are needed."""
+    """(20.2) within 10 % where n is large beside d; for d = 64 and n = 100 the next orders are needed."""
     repeats = REPEATS[n] * (4 if d == 8 else 1)
     measured = np.mean(
         [to_the_truth(normal(1000 * seed + n + d, n, d), torch.ones(d)) for seed in range(repeats)]
@@ -74,7 +74,7 @@ def test_two_samples_have_twice_the_bias():
 
 
 def test_the_bias_of_unequal_variances():
-    """(20.5) against samples, and against the equal ones: a wide generator has more bias than a narrow one."""
+    """(20.6) against samples, and against the equal ones: a wide generator has more bias than a narrow one."""
     variances, n = torch.tensor([4.0, 2, 1, 1, 0.5, 0.25, 0.1, 0.1], dtype=torch.float64), 1000
     samples = (normal(seed, n, 8) * variances.sqrt() for seed in range(60))
     assert frechet_bias(variances, n) == pytest.approx(
@@ -94,7 +94,7 @@ def test_the_exact_bias_continues_the_first_order():
 
 
 def test_the_distance_extrapolated_in_one_over_n():
-    """(20.6): the limit is nearly free of bias, and a ranking that few samples turn round is put right."""
+    """(20.7): the limit is nearly free of bias, and a ranking that few samples turn round is put right."""
     real, wide, narrow = normal(1, 4000, 16), normal(2, 4000, 16) + 0.1, 0.9 * normal(3, 4000, 16)
     truth = {"wide": 16 * 0.1**2, "narrow": 16 * 0.1**2}
     for name, fake in {"wide": wide, "narrow": narrow}.items():
@@ -130,7 +130,7 @@ def test_what_would_give_a_wrong_number_is_refused(call):
 
 
 def test_precision_and_recall_by_hand():
-    """(20.2): reals at 0, 1, 4 and fakes at ½, 9, 12, with the ball to the nearest neighbour."""
+    """(20.3): reals at 0, 1, 4 and fakes at ½, 9, 12, with the ball to the nearest neighbour."""
     real, fake = torch.tensor([[0.0], [1], [4]]), torch.tensor([[0.5], [9], [12]])
     assert radii(real, 1).tolist() == [1, 1, 3] and radii(fake, 1).tolist() == [8.5, 3, 3]
     found = precision_recall_density_coverage(real, fake, 1)
@@ -139,7 +139,7 @@ def test_precision_and_recall_by_hand():
 
 
 def test_the_four_shares_by_another_library():
-    """(20.7) with the neighbours of scikit-learn, and loops."""
+    """(20.8) with the neighbours of scikit-learn, and loops."""
     real, fake, k = normal(1, 60, 3), normal(2, 50, 3) * 0.6 + 0.5, 4
     radius = {}
     for name, each in (("real", real), ("fake", fake)):
@@ -187,7 +187,7 @@ def test_copies_score_everything_and_density_can_exceed_one():
 
 
 def test_the_share_that_is_closer_is_the_mann_whitney_statistic():
-    """(20.4), with ties; and its null is normal with the stated variance."""
+    """(20.5), with ties; and its null is normal with the stated variance."""
     a, b = torch.randint(0, 9, (40,)).double(), torch.randint(2, 9, (30,)).double()
     assert share_closer(a, b) == pytest.approx(mannwhitneyu(b, a).statistic / (40 * 30))
     null = [share_closer(normal(seed, 50), normal(1000 + seed, 60)) for seed in range(400)]
@@ -206,7 +206,7 @@ def test_the_nearest_is_the_nearest():
 
 
 def test_the_unbiased_mmd_by_its_three_sums():
-    """(20.8)."""
+    """(20.9)."""
     x, y = normal(0, 12, 2), normal(1, 9, 2) + 1
     k = kernel_matrix(x, y, bandwidth=1.3)
     by_hand = sum(k[i, j] for i in range(12) for j in range(12) if i != j) / (12 * 11)
@@ -256,7 +256,7 @@ def test_the_permutation_test_finds_a_shift_and_counts_itself():
 
 
 def test_the_classifier_two_sample_test():
-    """(20.3): the accuracy of what cannot be told apart is N(½, 1/4n); a shift is found; p is its tail."""
+    """(20.4): the accuracy of what cannot be told apart is N(½, 1/4n); a shift is found; p is its tail."""
     null = [
         c2st(normal(s, 40, 3), normal(700 + s, 40, 3), torch.Generator().manual_seed(9000 + s))
         for s in range(150)
@@ -333,7 +333,7 @@ def test_each_cheat_wins_somewhere_and_is_caught_twice(name, passes, caught_by, 
 
 
 def test_a_model_of_mostly_noise_loses_few_nats():
-    """(20.9): log(0.01 p + 0.99 noise) loses at most log 100 nats, whatever the noise."""
+    """(20.10): log(0.01 p + 0.99 noise) loses at most log 100 nats, whatever the noise."""
     log_p, log_noise = -100 * torch.rand(50, dtype=torch.float64), -200 * torch.rand(50, dtype=torch.float64)
     mixed = torch.logaddexp(log_p + math.log(0.01), log_noise + math.log(0.99))
     assert (mixed >= log_p - math.log(100) - 1e-9).all() and math.log(100) == pytest.approx(4.6, abs=0.01)

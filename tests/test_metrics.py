@@ -24,7 +24,7 @@ from helpers.studies.digit_classifier import shifted
 
 
 def test_frechet_distance_against_the_matrix_square_root():
-    """The matrix square root of scipy puts (5.2) into one line."""
+    """The matrix square root of scipy puts (5.2), which is (20.1) too, into one line."""
     from scipy.linalg import sqrtm
 
     rng = np.random.default_rng(0)
