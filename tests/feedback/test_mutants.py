@@ -29,14 +29,22 @@ LAST_IS_FIRST = [  # the first dimension after the batch is the last
     "return vae.decode((1 - t) * mu[0] + t * mu[-1]).mean",  # of two
     "inputs = torch.cat([torch.ones_like(x[:, :1]), x[:, :-1]], dim=-1)",
     "rates = counts / counts.sum(dim=-1, keepdim=True)",
+    "real_radii, fake_radii = (torch.cdist(x, x).sort().values[:, k] for x in (real, fake))",
+    "real_radii, fake_radii = (torch.cdist(x, x).sort(dim=-1).values[:, k] for x in (real, fake))",
+    "recall = (apart <= fake_radii).any(dim=-1).double().mean()",
+    "of_fake = torch.cdist(fake, training).min(dim=-1).values",
+    "of_held_out = torch.cdist(held_out, training).min(dim=-1).values",
+    "return (eps - eps_hat).square().flatten(1).sum(-1)",
 ]
 SAME_TYPE = [  # PyTorch converts by itself, or a number is a number in any wrapping
     "return 2 * (pixels.unsqueeze(1) / 255) - 1",
     "t = torch.linspace(0, 1, steps)[:, None]",
+    "kept = alpha_bar[t].view(-1, *[1] * (x.ndim - 1))",
     "planes = one_hot(labels, classes)[:, :, None, None]",
     "return ((shares >= 0.02).sum(), good.float().mean().item())",
     "return (int((shares >= 0.02).sum()), good.float().mean())",
     "loss.backward(inputs=network.parameters(), retain_graph=True)",
+    "return [part.sum() / len(losses) for part in losses.split(sizes)]",
 ]
 OF_NO_EFFECT = [
     "fake = generator(z[0])",  # what D's backward leaves in G is cleared before G's own
