@@ -33,7 +33,14 @@ from torch.nn.parallel import DistributedDataParallel
 from helpers.data import batches, load_digits
 from helpers.gan import Discriminator, Generator, to_tanh
 from helpers.gan.steps import discriminator_step, generator_step
-from helpers.training import History, load_checkpoint, save_checkpoint, train, write_atomically
+from helpers.training import (
+    History,
+    load_checkpoint,
+    save_checkpoint,
+    seed_everything,
+    train,
+    write_atomically,
+)
 from helpers.vae import VAE, bernoulli_log_likelihood, gaussian_kl
 
 WAIT = timedelta(minutes=5)  # for the other processes, before the run is given up
@@ -233,8 +240,7 @@ def train_digits(
     writes it after `every` updates; it may go on with another number of processes. On several machines, the file lies
     on a disk that they share. `settings` go to the training.
     """
-    torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
+    generator = seed_everything(seed)
     images = load_digits("train", full)[0].to(device, torch.float64 if double else torch.float32)
     training = TRAININGS[model](images, **over(processes), **settings)
     rows, history, milliseconds = batches(torch.arange(len(images)), batch, generator), History(), []
@@ -284,8 +290,7 @@ def milliseconds_in_turn(
     They take turns of two updates, `rounds` times after a first one, so that another program disturbs all alike.
     While process 0 works alone, the others wait. The all-reduce averages as many numbers as the model has parameters.
     """
-    torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
+    generator = seed_everything(seed)
     images = load_digits("train", full)[0].to(device)
     alone, together = TRAININGS[model](images), TRAININGS[model](images, **over(processes))
     numbers = sum(p.numel() for each in alone.models.values() for p in each.parameters())
@@ -307,16 +312,19 @@ def milliseconds_in_turn(
         f"{processes} threads": (lambda: rank or update(alone, 0, 1), processes * threads),
     }
     found = {name: [] for name in ways}
-    for _ in range(rounds + 1):
-        for name, (act, several) in ways.items():
-            generator.manual_seed(seed)  # the same rows in all processes, whatever process 0 has drawn alone
-            torch.set_num_threads(several)
-            dist.barrier()
-            for _ in range(2):
-                begin = time.perf_counter()
-                act()
-                found[name].append(1000 * (time.perf_counter() - begin))
-    torch.set_num_threads(threads)
+    try:
+        for _ in range(rounds + 1):
+            for name, (act, several) in ways.items():
+                # The same rows in all processes, whatever process 0 has drawn alone.
+                generator.manual_seed(seed)
+                torch.set_num_threads(several)
+                dist.barrier()
+                for _ in range(2):
+                    begin = time.perf_counter()
+                    act()
+                    found[name].append(1000 * (time.perf_counter() - begin))
+    finally:
+        torch.set_num_threads(threads)
     return {"numbers": numbers} | {name: median(times[2:]) for name, times in found.items()}
 
 

@@ -339,6 +339,7 @@ ON_PURPOSE = {
     "_put_back": "it says so, and load_checkpoint puts back what was before",
     "main": "a program of its own",
     "vae_figures": "a program of its own",
+    "work": "a process of its own",
 }
 
 
