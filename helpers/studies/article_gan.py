@@ -107,14 +107,11 @@ def article_digits(generator: nn.Module, low: float, n: int = 2000) -> Tensor:
     return ((generator(z) - low) / (1 - low)).clamp(0, 1)
 
 
-def article_run(seed: int, rounds: int = ROUNDS, real_steps: int = 1, low: float = -1.0, **settings) -> dict:
-    """One run on the 4,000 digits, batches of 32; returns what its 2,000 pictures and its last 100 rounds are worth.
-
-    The digit Fréchet distance (validation), classes with 4 % of the samples, the share of the commonest class, the
-    mean generator's loss (nats) and D(fake), CPU seconds.
-    """
+def article_training(
+    seed: int, rounds: int, real_steps: int = 1, low: float = -1.0, **settings
+) -> tuple[tuple, list[list[float]]]:
+    """One run on the 4,000 digits, batches of 32: the players after it, and the means of each round."""
     torch.manual_seed(seed)
-    started = time.process_time()
     players = article_players(**settings)
     reals = to_range(load_digits("train")[0], low)
     source = batches(reals, 32, torch.Generator().manual_seed(seed))
@@ -122,6 +119,17 @@ def article_run(seed: int, rounds: int = ROUNDS, real_steps: int = 1, low: float
         [value.item() for value in article_round(*players, real, real_steps).values()]
         for real, _ in zip(source, range(rounds), strict=False)
     ]
+    return players, measured
+
+
+def article_run(seed: int, rounds: int = ROUNDS, real_steps: int = 1, low: float = -1.0, **settings) -> dict:
+    """What a run's 2,000 pictures and its last 100 rounds are worth.
+
+    The digit Fréchet distance (validation), classes with 4 % of the samples, the share of the commonest class, the
+    mean generator's loss (nats) and D(fake), CPU seconds.
+    """
+    started = time.process_time()
+    players, measured = article_training(seed, rounds, real_steps, low, **settings)
     seconds = time.process_time() - started
     g_loss, d_fake = torch.tensor(measured[-100:]).mean(0).tolist()
     score = score_digits(article_digits(players[0], low), "validation")
@@ -135,15 +143,9 @@ def draw_picture() -> None:
     """article_gan.png, which section 5 of the notebook shows: a row of samples of one run for each program."""
     rows = []
     for settings in ({}, *FAULTS.values()):
-        settings = dict(settings)
-        real_steps, low = settings.pop("real_steps", 1), settings.get("low", -1.0)
-        settings.pop("low", None)
-        torch.manual_seed(PICTURED["seed"])
-        players, order = article_players(**settings), torch.Generator().manual_seed(PICTURED["seed"])
-        source = batches(to_range(load_digits("train")[0], low), 32, order)
-        for _ in range(PICTURED["rounds"]):
-            article_round(*players, next(source), real_steps)
-        rows.append(torch.cat([*article_digits(players[0], low)[: PICTURED["samples"], 0]], dim=1))
+        (generator, *_), _ = article_training(PICTURED["seed"], PICTURED["rounds"], **settings)
+        samples = article_digits(generator, settings.get("low", -1.0))[: PICTURED["samples"], 0]
+        rows.append(torch.cat([*samples], dim=1))
     imsave(RESULTS / "article_gan.png", torch.cat(rows).numpy(), cmap="gray", vmin=0, vmax=1)
 
 

@@ -9,6 +9,7 @@ from ipywidgets import FloatSlider, HBox, IntSlider, Layout
 from helpers.acceptance import break_even, cost_of_accepted, wilson
 from helpers.plotting import COLOUR_OF, Picture, Stage, new_figure
 from helpers.widgets.frame import LiveFrame
+from helpers.widgets.sliders import BoundSliders
 
 TOP = 2.5  # euros that are drawn; what costs more stays at the edge
 MOST = 1000  # items that Play goes up to
@@ -138,44 +139,20 @@ def break_even_calculator(*, alt: str | None = None, name: str | None = None, **
     }
     sliders["accepted"] = IntSlider(value=bench.accepted, min=0, max=MOST, description="accepted", **wide)
     sliders["of"] = IntSlider(value=bench.of, min=1, max=MOST, description="of", **wide)
-    begin = {attribute: slider.value for attribute, slider in sliders.items()}
-    placing = False
 
     def look() -> tuple[Picture, str]:
         return bench.picture(alt, CAPTION), bench.sentence()
 
-    def place() -> tuple[Picture, str]:
-        nonlocal placing
-        placing = True
-        try:
-            for attribute, slider in sliders.items():
-                slider.value = getattr(bench, attribute)
-        finally:
-            placing = False
-        return look()
+    bound = BoundSliders(bench, sliders, look)
 
     def reviewing() -> Iterator[tuple[Picture, str]]:
-        for attribute, number in begin.items():
-            setattr(bench, attribute, number)
-        yield place()
+        yield bound.restart()
         while bench.of < MOST:
             bench.grow()
-            yield place()
-
-    def moved(change) -> None:
-        if placing:
-            return
-        attribute = next(name for name, slider in sliders.items() if slider is change.owner)
-
-        def move() -> tuple[Picture, str]:
-            setattr(bench, attribute, change.new)
-            return look()
-
-        frame.on_loop(lambda: frame.attempt(move))
+            yield bound.place()
 
     names = list(sliders)
     rows = [HBox([sliders[name] for name in names[i : i + 2]]) for i in range(0, len(names), 2)]
     frame = LiveFrame(reviewing, alt, name=name or "break_even", controls=rows, fps=2)
-    for slider in sliders.values():
-        slider.observe(frame.guarded(moved), "value")
+    bound.connect(frame)
     return frame

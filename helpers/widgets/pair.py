@@ -10,6 +10,7 @@ from torch.distributions import Normal
 from helpers.plotting import COLOUR_OF, Picture, Stage, new_figure
 from helpers.theory import js
 from helpers.widgets.frame import LiveFrame
+from helpers.widgets.sliders import BoundSliders
 
 REACH = 4.0  # the means stay within ±REACH
 TOP = 3.0  # nats that are drawn; a dot that is higher stays at the edge
@@ -107,44 +108,20 @@ def pair_bench(*, alt: str | None = None, name: str | None = None) -> LiveFrame:
                 description=f"{what} of {which}",
                 **wide,
             )
-    start = {attribute: slider.value for attribute, slider in sliders.items()}
-    placing = False
 
     def look() -> tuple[Picture, str]:
         return bench.picture(alt), bench.sentence()
 
-    def place() -> tuple[Picture, str]:
-        nonlocal placing
-        placing = True
-        try:
-            for attribute, slider in sliders.items():
-                slider.value = round(getattr(bench, attribute), 2)
-        finally:
-            placing = False
-        return look()
+    bound = BoundSliders(bench, sliders, look)
 
     def sliding() -> Iterator[tuple[Picture, str]]:
-        for attribute, number in start.items():
-            setattr(bench, attribute, number)
         bench.direction = 1
-        yield place()
+        yield bound.restart()
         while True:
             bench.slide()
-            yield place()
-
-    def moved(change) -> None:
-        if placing:
-            return
-        attribute = next(name for name, slider in sliders.items() if slider is change.owner)
-
-        def move() -> tuple[Picture, str]:
-            setattr(bench, attribute, change.new)
-            return look()
-
-        frame.on_loop(lambda: frame.attempt(move))
+            yield bound.place()
 
     rows = [HBox([sliders[f"mean_{which}"], sliders[f"std_{which}"]]) for which in "pq"]
     frame = LiveFrame(sliding, alt, name=name or "pair_bench", controls=rows)
-    for slider in sliders.values():
-        slider.observe(frame.guarded(moved), "value")
+    bound.connect(frame)
     return frame
