@@ -264,12 +264,9 @@ def test_efficiency_is_the_price_of_one_machine_over_that_of_many():
 
 def test_the_bench_compares_two_processes_with_one(monkeypatch, capsys):
     def pretend(model, *options):
-        return [
-            {
-                "images_per_second": 1000
-                * dict(zip(options[::2], options[1::2], strict=True))["--processes"] ** 0.9
-            }
-        ]
+        assert "--in-turn" in options and options[options.index("--processes") + 1] == 2
+        batch = options[options.index("--batch") + 1]
+        return [{"1 process": batch, "2 processes": batch / 1.866}]
 
     monkeypatch.setattr(bench, "launch", pretend)
     bench.main(["scale"])

@@ -40,6 +40,7 @@ FAULTS = {
     "Adam: β₁ = 0.9": dict(beta1=0.9),
     "plain ReLU": dict(slope=0.0),
 }
+PICTURED_PROGRAMS = {"fixed": {}} | FAULTS | {"as printed": AS_PRINTED}
 
 # The article's own sizes: half a minute a run.
 FULL_WIDTH = {
@@ -140,9 +141,9 @@ def article_run(seed: int, rounds: int = ROUNDS, real_steps: int = 1, low: float
 
 
 def draw_picture() -> None:
-    """article_gan.png, which section 5 of the notebook shows: a row of samples of one run for each program."""
+    """article_gan.png, which the notebook shows: a row of samples of one run for each of `PICTURED_PROGRAMS`."""
     rows = []
-    for settings in ({}, *FAULTS.values()):
+    for settings in PICTURED_PROGRAMS.values():
         (generator, *_), _ = article_training(PICTURED["seed"], PICTURED["rounds"], **settings)
         samples = article_digits(generator, settings.get("low", -1.0))[: PICTURED["samples"], 0]
         rows.append(torch.cat([*samples], dim=1))
@@ -152,9 +153,9 @@ def draw_picture() -> None:
 def pictured_samples() -> dict[str, Tensor]:
     """The samples of article_gan.png for each program, (6, 1, 28, 28) with values in [0, 1]."""
     rows = torch.from_numpy(imread(RESULTS / "article_gan.png")[..., 0].copy()).split(28)
-    names = ["fixed", *FAULTS]
     return {
-        name: torch.stack(row.split(28, dim=1)).unsqueeze(1) for name, row in zip(names, rows, strict=True)
+        name: torch.stack(row.split(28, dim=1)).unsqueeze(1)
+        for name, row in zip(PICTURED_PROGRAMS, rows, strict=True)
     }
 
 
