@@ -31,8 +31,8 @@ from helpers.judging import (
 from helpers.judging.cheats import copies, one_class, tuned_noise
 from helpers.judging.digits import is_low
 from helpers.metrics import frechet_distance
-from helpers.studies import study
-from helpers.studies.judging import MAKERS
+from helpers.studies import RESULTS, study
+from helpers.studies.judging import MAKERS, other_data, spread
 
 
 def normal(seed, *shape):
@@ -353,3 +353,14 @@ def test_the_study_has_every_generator():
     for name in ("copies", "one class", "tuned noise"):
         assert all(run["alarms"] >= 2 for run in found["runs"][name])
     assert all(run["alarms"] <= 3 for run in found["runs"]["real"])
+
+
+def test_the_scoreboard_of_the_readme_is_that_of_the_studies():
+    readme = (RESULTS.parents[1] / "README.md").read_text()
+    digits = {"FID": 0, "precision": 2, "recall": 2, "closer": 2}
+    runs = {name: rows for name, rows in study("judging")["runs"].items() if "w = 0" not in name}
+    for name in runs.keys() - {"copies", "one class", "tuned noise"}:
+        cells = [spread([run[metric] for run in runs[name]], places) for metric, places in digits.items()]
+        assert f"| {name} | {' | '.join(cells)} |\n" in readme
+    for what, cells in other_data().items():
+        assert f"| {what} | {' | '.join(cells)} |\n" in readme

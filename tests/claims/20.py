@@ -104,16 +104,21 @@ def the_scoreboard_says_what_the_page_says():
         for model, runs in found.items()
     }
     assert next(iter(found)) == "real" and min(middle, key=lambda model: middle[model]["FID"]) == "real"
+    guided, plain = middle.pop("latent diffusion"), middle.pop("latent diffusion, w = 0")
     models = ("VAE", "VAE-GAN", "GAN", "VQ-VAE")
     assert min(models, key=lambda model: middle[model]["FID"]) == "GAN"
-    assert max(models, key=lambda model: middle[model]["precision"]) == "VAE"
-    assert min(models, key=lambda model: middle[model]["FID, random"]) == "VAE-GAN"
-    assert middle["GAN"]["recall"] > middle["VAE"]["recall"] + 0.1
-    assert abs(middle["GAN"]["recall"] - middle["VAE-GAN"]["recall"]) < 0.02
-    assert min(models, key=lambda model: middle[model]["recall"]) == "VAE"
-    assert max(models, key=lambda model: middle[model]["recall"]) in ("GAN", "VAE-GAN")
+    assert guided["FID"] < 0.5 * middle["GAN"]["FID"] and guided["FID"] > middle["real"]["FID"]
+    others = [middle[name]["precision"] for name in models[1:]]
+    assert min(guided["precision"], middle["VAE"]["precision"]) > max(others) + 0.05
     assert middle["VAE"]["precision"] > 0.92 and middle["GAN"]["precision"] < 0.75
+    assert (
+        max(guided["recall"], middle["VAE"]["recall"])
+        < min(middle[name]["recall"] for name in models[1:]) - 0.05
+    )
     assert all(run["closer"] < 0.45 for name in models for run in found[name])
+    assert all(run["closer"] > 0.7 for run in found["latent diffusion"])
+    assert abs(plain["closer"] - 0.5) < 0.08 and plain["FID"] > 3 * guided["FID"]
+    assert study("diffusion")["settings"]["chosen w"] == 3
 
 
 def other_kinds_of_data():
