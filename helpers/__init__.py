@@ -11,6 +11,7 @@ tests/test_floors.py reads this table, so a new file or folder gets its place in
     3  privacy                        generated records: of what use they are, and whom they give away
     3  lesions                        generated scans: what is left of a lesion, a reader that finds one
     3  acceptance                     generated items: what an accepted one costs, shares corrected for errors
+    3  project                        a project's log and card, and which claims its figures support
     3  watermark                      a mark in generated text, and how it is found
     2½ vae_gan                        the two families joined: VAE-GAN as a table of loss weights
     2½ scale                          one training in several processes, and a model of its time

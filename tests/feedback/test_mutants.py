@@ -35,6 +35,7 @@ LAST_IS_FIRST = [  # the first dimension after the batch is the last
     "of_fake = torch.cdist(fake, training).min(dim=-1).values",
     "of_held_out = torch.cdist(held_out, training).min(dim=-1).values",
     "return (eps - eps_hat).square().flatten(1).sum(-1)",
+    "means = validation.mean(dim=-1)",
 ]
 SAME_TYPE = [  # PyTorch converts by itself, or a number is a number in any wrapping
     "return 2 * (pixels.unsqueeze(1) / 255) - 1",
