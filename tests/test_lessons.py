@@ -20,6 +20,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -446,7 +447,7 @@ def test_nbgrader_stays_out_of_jupyterlab():
 
 if __name__ == "__main__":
     tried = public_callables()
-    studies.RESULTS = Path.cwd()  # write_study, too, is called with whatever an answer gets
+    studies.RESULTS = Path(tempfile.mkdtemp())  # write_study, too, is called with whatever an answer gets
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         passing = helpers_that_pass(sys.argv[1], tried)
     print(json.dumps({"tried": len(tried), "passing": passing}))
