@@ -68,7 +68,7 @@ def test_the_stranger_does_what_the_page_reveals():
 def test_the_best_of_twenty_seeds_is_less_ahead_on_fresh_days():
     runs = torch.tensor([[run["validation"], run["fresh"]] for run in study("seeds")["runs"]["seeds"]])
     ahead = runs.mean(0) - runs[runs[:, 0].argmin()]
-    assert len(runs) == 20 and 0 < ahead[1] < 0.85 * ahead[0]
+    assert len(runs) == 20 and abs(ahead[1]) < 0.2 * ahead[0]
 
 
 def test_the_study_runs():

@@ -117,7 +117,7 @@ def test_pairs_have_one_shape():
 
 @pytest.mark.parametrize("comparisons", [1, 10])
 def test_of_many_claims_about_nothing_one_is_made_in_5_per_cent(comparisons):
-    """(24.5): 20,000 experiments of m comparisons without any difference."""
+    """(24.4): 20,000 experiments of m comparisons without any difference."""
     noise = torch.randn(20_000, comparisons, generator=torch.Generator().manual_seed(comparisons))
     claimed = is_supported(noise, torch.ones(()), comparisons).any(dim=1).double().mean().item()
     assert abs(claimed - 0.05) < 0.006
@@ -139,7 +139,7 @@ def test_claims_need_errors_and_comparisons():
 
 
 def test_the_luck_of_the_best_against_simulation_and_known_values():
-    """(24.2): the least of n scores N(μ, σ²) is μ − c_n σ on average."""
+    """(24.5): the least of n scores N(μ, σ²) is μ − c_n σ on average."""
     for n, known in (
         (1, 0.0),
         (2, 1 / math.sqrt(math.pi)),

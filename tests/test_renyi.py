@@ -31,7 +31,7 @@ def q(model, x):
 
 
 def test_the_bound_of_two_weights_by_hand():
-    """(24.3): weights 1 and 4, and the powers written out."""
+    """(24.2): weights 1 and 4, and the powers written out."""
     log_w = torch.tensor([[1.0], [4.0]]).log()
     assert renyi_bound(log_w, 0).item() == pytest.approx(math.log(2.5))
     assert renyi_bound(log_w, 1).item() == pytest.approx(math.log(4) / 2)
@@ -41,7 +41,7 @@ def test_the_bound_of_two_weights_by_hand():
 
 
 def test_its_limits_are_the_elbo_and_the_importance_weighted_bound():
-    """(24.3): α = 0 and α → 1; it falls as α grows, for the same samples."""
+    """(24.2): α = 0 and α → 1; it falls as α grows, for the same samples."""
     log_w = 3 * torch.randn(50, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     assert torch.allclose(renyi_bound(log_w, 0), iwae_bound(log_w, 50))
     for near in (1 - 1e-6, 1 + 1e-6):
@@ -78,14 +78,14 @@ def test_the_divergence_at_its_ends(double):
 
 @pytest.mark.parametrize("alpha", [-0.2, 0.0, 0.4, 1.0])
 def test_the_exact_bound_is_what_the_estimate_goes_to(alpha, model, x, q):
-    """(24.4): with 200,000 samples the estimate is within a hundredth of the closed form."""
+    """(24.3): with 200,000 samples the estimate is within a hundredth of the closed form."""
     eps = torch.randn(200_000, 4, 2, generator=torch.Generator().manual_seed(2))
     log_w = log_weights(model, x, *q, eps)
     assert torch.allclose(renyi_bound(log_w, alpha), exact_renyi_bound(model, x, *q, alpha), atol=1e-2)
 
 
 def test_the_exact_bound_has_the_known_limits(model, x, q):
-    """(24.4): the ELBO at α = 1, log p(x) at α = 0, and log p(x) at every α where q is the posterior."""
+    """(24.3): the ELBO at α = 1, log p(x) at α = 0, and log p(x) at every α where q is the posterior."""
     assert torch.allclose(exact_renyi_bound(model, x, *q, 1), exact_elbo(model, x, *q))
     assert torch.allclose(exact_renyi_bound(model, x, *q, 0), model.log_evidence(x))
     upright = LinearGaussian(torch.diag(torch.tensor([1.0, 2.0])), torch.zeros(2), 0.5)
