@@ -157,6 +157,40 @@ def each_problem(prompt):
     return torch.arange(len(prompt))
 
 
+def blocks_of_four(prompt):
+    return torch.arange(len(prompt)) // 4
+
+
+def audit_rate(answer):
+    """`rate` is computed anew, from the audit."""
+    return lambda accepted, acceptable, prompt, rate: answer(
+        accepted, acceptable, prompt, accepted.double().mean().item()
+    )
+
+
+def counted_up(accepted, acceptable, prompt, rate):
+    """Leaves out the prompts 0 to G − 1, whatever their numbers are."""
+    share, g = jackknifed(accepted, acceptable, prompt, rate)["share"], len(prompt.unique())
+    if math.isnan(share):
+        return {"share": share, "low": 0.0, "high": 1.0}
+    values = [solved(accepted[prompt != k], acceptable[prompt != k], rate)[0] for k in range(g)]
+    values = torch.tensor(values, dtype=torch.float64)
+    half = 1.96 * math.sqrt((g - 1) / g * (values - values.mean()).square().sum())
+    return {"share": share, "low": cut(share - half), "high": cut(share + half)}
+
+
+def mean_without(accepted, acceptable, prompt, rate):
+    """The mean of the π₍g₎."""
+    units = prompt.unique()
+    values = [solved(accepted[prompt != g], acceptable[prompt != g], rate)[0] for g in units]
+    return sum(values) / len(values)
+
+
+def round_the_mean(accepted, acceptable, prompt, rate):
+    mean = mean_without(accepted, acceptable, prompt, rate)
+    return jackknifed(accepted, acceptable, prompt, rate, around=lambda full: cut(mean))
+
+
 SHARE_RIGHT = {
     "counts": by_counts,
     "pandas": by_pandas,
@@ -196,6 +230,15 @@ SHARE_WRONG = {
         lambda *given: independent(*given) | {"share": given[-1]},
         "not every accepted problem",
     ),
+    "rate of the audit": (audit_rate(slip()), "acceptable share of the audit"),
+    "prompts counted up": (counted_up, "not numbered 0 to G − 1"),
+    "blocks of four": (slip(units=blocks_of_four), "none of the usual"),
+    "around the mean": (round_the_mean, "around the mean of the π₍g₎"),
+    "the mean": (
+        slip(share=lambda *given: cut(mean_without(*given))),
+        "that is the mean of the π₍g₎",
+    ),
+    "two: rate of the audit, independent": (audit_rate(independent), "acceptable share of the audit"),
     "a tuple": (lambda *given: tuple(jackknifed(*given).values()), "keys"),
     "nothing": (lambda *given: None, "keys"),
 }
@@ -333,6 +376,30 @@ COST_WRONG = {
         cost_slip(teacher=lambda p, s, f, c, a, make, look: (c["generate"] + 60 * look) / a),
         "sixtieths. And divided by a",
     ),
+    "1 − s for r": (
+        cost_slip(program=lambda p, s, f, c, a, make, look: make / a + (1 - s) * c["error"]),
+        "good ones that are rejected",
+    ),
+    "she looks at π": (
+        cost_slip(then=lambda p, s, f, c, a, make, look: (make + p * look) / (s * p)),
+        "not at what is acceptable",
+    ),
+    "teacher by a": (
+        cost_slip(teacher=lambda p, s, f, c, a, make, look: (c["generate"] + look) / a),
+        "divided by a: she sells",
+    ),
+    "two: 1 − s for r, by π": (
+        cost_slip(program=lambda p, s, f, c, a, make, look: make / p + (1 - s) * c["error"]),
+        "And 1 − s",
+    ),
+    "two in each way, which cancel at π = a and f = r": (
+        cost_slip(
+            program=lambda p, s, f, c, a, make, look: make / p + f * c["error"],
+            then=lambda p, s, f, c, a, make, look: (make + p * look) / (s * p),
+            teacher=lambda p, s, f, c, a, make, look: (c["generate"] + look) / a,
+        ),
+        "And f is",
+    ),
     "zero": (
         lambda share, s, f, prices: {
             way: by_thousand(max(share, 1e-9), max(s, 1e-9), max(f, 1e-9), prices)[way] for way in WAYS
@@ -447,6 +514,21 @@ QUANTITY_WRONG = {
         "loss counts as a gain",
     ),
     "one share": (quantity_slip(order=(1, 1, 1)), "an end of the interval"),
+    "to the nearest": (quantity_slip(lambda c, s, p: quantity(c, s, p, round)), "to the nearest"),
+    "generated": (
+        quantity_slip(
+            lambda c, s, p: math.ceil(quantity(c, s, p) / s) if quantity(c, s, p) < math.inf else math.inf
+        ),
+        "*generated*",
+    ),
+    "two: generated, rounded down": (
+        quantity_slip(
+            lambda c, s, p: (
+                math.floor(quantity(c, s, p, math.floor) / s) if quantity(c, s, p) < math.inf else math.inf
+            )
+        ),
+        "none of the usual",
+    ),
     "two: exchanged, not whole": (
         quantity_slip(lambda c, s, p: quantity(c, s, p, float), order=(1, 0, 2)),
         "whole number",
@@ -575,6 +657,17 @@ LINE_WRONG = {
         "before a teacher",
     ),
     "above the line": (strictly, "≥, not >"),
+    "every tenth": (
+        lambda score, acceptable, share, prices: min(
+            (
+                {"line": row["line"], "cost": true_cost(row, prices, share)}
+                for row in lines(score, acceptable, share, prices)
+                if row["line"] % 10 == 0
+            ),
+            key=lambda each: each["cost"],
+        ),
+        "every tenth line",
+    ),
     "the line of today": (
         lambda score, acceptable, share, prices: {"line": 50, "cost": 1.0},
         "at your line of 50",
@@ -698,6 +791,32 @@ GROUP_WRONG = {
     "numbers": (
         lambda counts, read: torch.linalg.solve(rates_of(counts).T, read).clamp(min=0),
         "shares are asked for",
+    ),
+    "no keepdim": (
+        lambda counts, read: finished(torch.linalg.solve((counts / counts.sum(1)).T, share_of(read))),
+        "keepdim",
+    ),
+    "by the total": (
+        lambda counts, read: finished(torch.linalg.solve((counts / counts.sum()).T, share_of(read))),
+        "sums of its rows",
+    ),
+    "cut to [0, 1]": (
+        lambda counts, read: torch.linalg.solve(rates_of(counts).T, share_of(read)).clamp(0, 1),
+        "divided by their sum",
+    ),
+    "shifted": (
+        lambda counts, read: (lambda x: share_of(x - x.min().clamp(max=0)))(
+            torch.linalg.solve(rates_of(counts).T, share_of(read))
+        ),
+        "smallest share is taken off",
+    ),
+    "two: no keepdim, not transposed": (
+        lambda counts, read: finished(torch.linalg.solve(counts / counts.sum(1), share_of(read))),
+        "none of the usual",
+    ),
+    "two: no keepdim, negative": (
+        lambda counts, read: torch.linalg.solve((counts / counts.sum(1)).T, share_of(read)),
+        "keepdim",
     ),
     "two: not transposed, negative": (
         lambda counts, read: torch.linalg.solve(rates_of(counts), share_of(read)),
