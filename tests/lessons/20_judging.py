@@ -9,7 +9,7 @@ from scipy.stats import hypergeom
 
 from helpers.judging import frechet_bias, nearest, precision_recall_density_coverage
 
-LOW = ("precision", "precision, fresh", "recall")
+LOW = ("precision", "fresh precision", "recall")
 
 # --- question 1 --------------------------------------------------------------------------------------------------
 
@@ -53,7 +53,16 @@ def combined(rule):
     return lambda x, mean, cov: rule(*both(x, mean, cov))
 
 
-CORRECTED_RIGHT = {"every second": by_every_second, "a line": by_a_line, "bootstrap": by_bootstrap}
+def one_half(x, mean, cov):
+    return 2 * plain(x, mean, cov) - plain(x[: len(x) // 2], mean, cov)
+
+
+CORRECTED_RIGHT = {
+    "every second": by_every_second,
+    "a line": by_a_line,
+    "bootstrap": by_bootstrap,
+    "one half": one_half,
+}
 CORRECTED_WRONG = {
     "plain": (plain, "plain distance"),
     "halves": (combined(lambda f, h: h), "twice the bias"),
@@ -79,7 +88,10 @@ CORRECTED_WRONG = {
     ),
     "exchanged, root": (combined(lambda f, h: abs(2 * h - f) ** 0.5), "square root"),
     "half of it, clipped": (combined(lambda f, h: max(0.0, f - (h - f) / 2)), "Only half of the bias"),
+    "halves added, clipped": (combined(lambda f, h: max(0.0, 2 * f - 2 * h)), "All your estimates are equal"),
+    "zero": (lambda x, m, c: 0.0, "All your estimates are equal"),
     "a constant": (lambda x, m, c: plain(x, m, c) - 0.3, "No usual slip"),
+    "in a list of one": (lambda x, m, c: torch.tensor([plain(x, m, c)]), "One number"),
     "several": (lambda x, m, c: [plain(x, m, c)], "One number"),
     "nothing": (lambda x, m, c: None, "return missing"),
 }
@@ -143,9 +155,18 @@ OUTSIDE_WRONG = {
     "one missed": (mask(lambda a, o, k: (a > o[:, k]).any(1)), "misses one"),
     "turned": (mask(lambda a, o, k: a > o[:, k], turned=True), "exchanged"),
     "mean radius": (mask(lambda a, o, k: a > o[:, k].mean()), "each has its own"),
+    "open balls": (mask(lambda a, o, k: a >= o[:, k]), "on the border"),
+    "mean distance": (
+        lambda p, c, k: (torch.cdist(p, c) > torch.cdist(c, c).mean(1)).all(1),
+        "No usual slip",
+    ),
+    "over the points": (
+        lambda p, c, k: (torch.cdist(c, p) > torch.cdist(c, c).sort(1).values[:, k : k + 1]).all(1),
+        "truth values",
+    ),
     "k left out": (mask(lambda a, o, k: a > o[:, 1]), "k is left out"),
     "turned, itself counted": (mask(lambda a, o, k: a > o[:, k - 1], turned=True), "exchanged"),
-    "turned, nearest ball": (mask(nearest_ball, turned=True), "two mistakes"),
+    "turned, nearest ball": (mask(nearest_ball, turned=True), "Two mistakes"),
     "a share": (lambda p, c, k: mask(lambda a, o, k: a > o[:, k])(p, c, k).double().mean(), "truth values"),
     "a table": (lambda p, c, k: torch.cdist(p, c) > 1, "truth values"),
     "nothing": (lambda p, c, k: None, "return missing"),
@@ -215,9 +236,35 @@ def fakes_counted(fake, training, held_out):
     return (nearest(fake, training) < nearest(held_out, training).min()).sum()
 
 
-COPY_RIGHT = {"order": copies_by_order, "scipy": copies_by_scipy, "logarithms": copies_by_logs}
+def nearer_fakes(fake, training, held_out):
+    """Fakes that are nearer to a training leaf than to a held-out one."""
+    return (nearest(fake, training) < nearest(fake, held_out)).sum()
+
+
+def simulated(seed=None):
+    def share(c, t, m):
+        dice = torch.Generator().manual_seed(seed) if seed is not None else None
+        return sum(bool((torch.randperm(t + m, generator=dice)[:c] < t).all()) for _ in range(2000)) / 2000
+
+    return share
+
+
+def copies_with_ties(fake, training, held_out):
+    """≤ in place of <: there are no ties."""
+    a, b = deltas(fake, training, held_out)
+    count = int((a <= b.min()).sum())
+    return {"count": count, "p": math.comb(len(a), count) / math.comb(len(a) + len(b), count)}
+
+
+COPY_RIGHT = {
+    "order": copies_by_order,
+    "scipy": copies_by_scipy,
+    "logarithms": copies_by_logs,
+    "ties": copies_with_ties,
+}
 COPY_WRONG = {
-    "fakes": (other_count(fakes_counted), "the fakes are counted"),
+    "fakes": (other_count(fakes_counted), "The fakes are counted"),
+    "fakes that are nearer": (other_count(nearer_fakes), "came back"),
     "median": (other_count(against(torch.median)), "*median*"),
     "mean": (other_count(against(torch.mean)), "*mean*"),
     "furthest": (other_count(against(torch.max)), "furthest"),
@@ -228,11 +275,12 @@ COPY_WRONG = {
     ),
     "pairs": (
         other_count(lambda f, t, h: (torch.cdist(t, f) < nearest(h, f).min()).sum()),
-        "pairs are counted",
+        "Pairs are counted",
     ),
     "coins": (other_p(lambda c, t, m: 0.5**c), "holds only for T = M"),
     "put back": (other_p(lambda c, t, m: (t / (t + m)) ** c), "not drawn again"),
     "exactly c": (other_p(lambda c, t, m: product(c, t, m) * m / (t + m - c)), "exactly c"),
+    "simulated": (other_p(simulated()), "simulated"),
     "one more": (other_p(lambda c, t, m: product(c + 1, t, m)), "one leaf more"),
     "one less": (other_p(lambda c, t, m: product(max(c - 1, 0), t, m)), "one leaf less"),
     "T and M": (other_p(lambda c, t, m: product(min(c, m), m, t)), "exchanged"),
@@ -240,7 +288,14 @@ COPY_WRONG = {
     "orders": (other_p(lambda c, t, m: product(c, t, m) / math.factorial(c)), "c! orders"),
     "fakes, coins": (
         lambda f, t, h: {"count": (k := int(fakes_counted(f, t, h))), "p": 0.5**k},
-        "the fakes are counted",
+        "The fakes are counted",
+    ),
+    "furthest, put back": (
+        lambda f, t, h: {
+            "count": (k := int(against(torch.max)(f, t, h))),
+            "p": (len(t) / (len(t) + len(h))) ** k,
+        },
+        "furthest",
     ),
     "median, one more": (
         lambda f, t, h: {
@@ -401,6 +456,9 @@ EVIDENCE_WRONG = {
         "raises none, and is named",
     ),
     "always 5 %": (ranked(lambda v, x, rate: np.mean(v >= x) <= 0.05, z), "alarm"),
+    "worse, not equal": (ranked(lambda v, x, rate: np.mean(v > x) <= rate, z), "equal ones count"),
+    "less than the rate": (ranked(lambda v, x, rate: np.mean(v >= x) < rate, z), "is right, and"),
+    "at the level": (ranked(lambda v, x, rate: x >= np.quantile(v, 1 - rate), z), "equal ones count"),
     "worse than all": (ranked(lambda v, x, rate: x > v.max(), z), "is missing"),
     "normal": (
         ranked(lambda v, x, rate: z(v, x) > torch.special.ndtri(torch.tensor(1 - rate)).item(), z),
@@ -437,7 +495,7 @@ def scored(figures, null):
 def rule(limit=4.0, copies=10, asked=None, tuned=None, drop=()):
     """The faults by scores above `limit`; `asked` says by which figure, `tuned(marks, limit)` whether it is."""
     asked = {"fidelity": "precision", "diversity": "recall"} | (asked or {})
-    tuned = tuned or (lambda marks, limit: marks["precision, fresh"] > limit and marks["precision"] <= limit)
+    tuned = tuned or (lambda marks, limit: marks["fresh precision"] > limit and marks["precision"] <= limit)
 
     def answer(figures, null):
         marks = scored(figures, null)
@@ -454,7 +512,7 @@ def by_thresholds(figures, null):
     found = []
     if figures["precision"] < 0.85:
         found.append("fidelity")
-    if figures["precision"] >= 0.85 and figures["precision, fresh"] < 0.75:
+    if figures["precision"] >= 0.85 and figures["fresh precision"] < 0.75:
         found.append("tuned")
     if figures["recall"] < 0.83:
         found.append("diversity")
@@ -469,7 +527,7 @@ def by_one_per_cent(figures, null):
         name
         for name, fits in {
             "fidelity": "precision" in alarms,
-            "tuned": "precision, fresh" in alarms and "precision" not in alarms,
+            "tuned": "fresh precision" in alarms and "precision" not in alarms,
             "diversity": "recall" in alarms,
             "copies": p < 0.002,
         }.items()
@@ -477,10 +535,24 @@ def by_one_per_cent(figures, null):
     )
 
 
+def elif_by_elif(figures, null):
+    """Each fault excludes the others."""
+    marks = scored(figures, null)
+    if figures["copies"] >= 10:
+        return {"copies"}
+    if marks["precision"] > 4:
+        return {"fidelity"}
+    if marks["fresh precision"] > 4:
+        return {"tuned"}
+    return {"diversity"} if marks["recall"] > 4 else set()
+
+
 VERDICT_RIGHT = {
     "scores": rule(),
     "limit 2.6": rule(2.6, copies=8),
+    "limit 3.5": rule(3.5, copies=7),
     "limit 5.5": rule(5.5, copies=18),
+    "copies by its score": rule(asked={"copies": "copies"}),
     "thresholds": by_thresholds,
     "one per cent": by_one_per_cent,
 }
@@ -490,22 +562,29 @@ VERDICT_WRONG = {
     "five per cent": (rule(1.6), "is wrong"),
     "closer": (rule(asked={"copies": "closer"}), "“copies” is wrong"),
     "Fréchet for tuned": (
-        rule(tuned=lambda m, limit: m["Fréchet, fresh"] > limit and m["Fréchet"] <= limit),
+        rule(tuned=lambda m, limit: m["fresh Fréchet"] > limit and m["Fréchet"] <= limit),
         "“tuned”",
     ),
     "Fréchet for diversity": (rule(asked={"diversity": "Fréchet"}), "“diversity”"),
     "fresh precision alone": (
-        rule(tuned=lambda m, limit: m["precision, fresh"] > limit),
+        rule(tuned=lambda m, limit: m["fresh precision"] > limit),
         "“tuned” is wrong",
     ),
-    "fidelity by fresh": (rule(asked={"fidelity": "precision, fresh"}), "“fidelity” is wrong"),
+    "fidelity by fresh": (rule(asked={"fidelity": "fresh precision"}), "“fidelity” is wrong"),
     "no tuned": (rule(drop=["tuned"]), "“tuned” is missed"),
     "exchanged": (rule(asked={"fidelity": "recall", "diversity": "precision"}), "got the verdict"),
     "closer, no tuned": (rule(asked={"copies": "closer"}, drop=["tuned"]), "got the verdict"),
     "five per cent, fresh precision": (
-        rule(1.6, tuned=lambda m, limit: m["precision, fresh"] > limit),
+        rule(1.6, tuned=lambda m, limit: m["fresh precision"] > limit),
         "is wrong",
     ),
+    "closer or copies": (
+        lambda figures, null: (
+            rule()(figures, null) | ({"copies"} if scored(figures, null)["closer"] > 4 else set())
+        ),
+        "“copies” is wrong",
+    ),
+    "elif": (elif_by_elif, "is missed"),
     "one fault": (
         lambda figures, null: set(sorted(rule()(figures, null))[:1]),
         "is missed",
