@@ -226,6 +226,7 @@ ON_THE_CPU = {
     "helpers/data/batching.py",
     "helpers/data/points.py",
     "helpers/data/clips.py",
+    "helpers/data/days.py",
     "helpers/data/drums.py",
     "helpers/data/patients.py",
     "helpers/data/reports.py",
