@@ -21,7 +21,7 @@ INLINE = re.compile(r'src="data:image/(?:png|gif);base64,([^"]+)"')
 
 def picture(notebook: str, caption: str) -> bytes:
     """The first picture whose caption begins so. Raises ValueError where there is none."""
-    cells = json.loads((ROOT / "notebooks" / f"{notebook}.ipynb").read_text())["cells"]
+    cells = json.loads((ROOT / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
     for cell in cells:
         for output in cell.get("outputs", []):
             html = "".join(output.get("data", {}).get("text/html", []))

@@ -356,7 +356,7 @@ def test_the_study_has_every_generator():
 
 
 def test_the_scoreboard_of_the_readme_is_that_of_the_studies():
-    readme = (RESULTS.parents[1] / "README.md").read_text()
+    readme = (RESULTS.parents[1] / "README.md").read_text(encoding="utf-8")
     digits = {"FID": 0, "precision": 2, "recall": 2, "closer": 2}
     runs = {name: rows for name, rows in study("judging")["runs"].items() if "w = 0" not in name}
     for name in runs.keys() - {"copies", "one class", "tuned noise"}:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_lessons import answers, exam, nbgrader_cells, source
+from test_lessons import answers, exam, make_variant, nbgrader_cells, source
 
 LESSON = "16_text"
 FOLDER = Path(__file__).resolve().parents[1] / "lessons" / LESSON
@@ -266,15 +266,6 @@ def test_a_right_draw_is_never_failed_by_chance():
             names()["VARIANT"] = kept
 
 
-def main(number):
-    rows = dict(zip("ABCDEFGHI", board(variant(number)), strict=True))
-    for path, pattern, new in (
-        (FOLDER / "assignment.ipynb", r"^(\s*\"VARIANT = )\d+", lambda found: f"{found[1]}{number}"),
-        (FOLDER / "guide.md", r"^\| ([A-I]) \| .* \|$", lambda found: rows[found[1]]),
-    ):
-        text = path.read_text(encoding="utf-8")
-        path.write_text(re.sub(pattern, new, text, flags=re.MULTILINE), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    number = int(sys.argv[1])
+    make_variant(LESSON, number, {row[:6]: row for row in board(variant(number))})  # "| A | "

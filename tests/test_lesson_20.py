@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_lessons import answers, exam, nbgrader_cells, source
+from test_lessons import answers, exam, make_variant, nbgrader_cells, source
 
 LESSON = "20_judging"
 FOLDER = Path(__file__).resolve().parents[1] / "lessons" / LESSON
@@ -375,15 +375,6 @@ def test_a_mistake_costs_the_points_of_its_own_faults(label, cells):
     assert lost(answers(LESSON)[1]["verdict"][label][0]) == cells
 
 
-def main(number):
-    rows = dict(zip("ABCDEFG", board(number), strict=True))
-    for path, pattern, new in (
-        (FOLDER / "assignment.ipynb", r"^(\s*\"VARIANT = )\d+", lambda found: f"{found[1]}{number}"),
-        (FOLDER / "guide.md", r"^\| ([A-G]) \| .* \|$", lambda found: rows[found[1]]),
-    ):
-        text = path.read_text(encoding="utf-8")
-        path.write_text(re.sub(pattern, new, text, flags=re.MULTILINE), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    number = int(sys.argv[1])
+    make_variant(LESSON, number, {row[:6]: row for row in board(number)})  # "| A | "

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_lessons import answers, exam, nbgrader_cells, source
+from test_lessons import answers, exam, make_variant, nbgrader_cells, source
 
 from helpers.acceptance import corrected_interval, cost_of_accepted
 
@@ -361,16 +361,6 @@ def test_the_cost_at_the_best_line_is_optimistic():
     )
 
 
-def main(number):
-    """Make `number` the variant of the assignment and of the guide's tables; its wrong guesses are no concern."""
-    for path in (FOLDER / "assignment.ipynb", FOLDER / "guide.md"):
-        text = path.read_text(encoding="utf-8")
-        text = re.sub(r"^(\s*\"VARIANT = )\d+", lambda found: f"{found[1]}{number}", text, flags=re.MULTILINE)
-        text = re.sub(r"^Variant \d+\. ", f"Variant {number}. ", text, flags=re.MULTILINE)
-        for begin, row in board(number):
-            text = re.sub(f"^{re.escape(begin)}.*$", row, text, flags=re.MULTILINE)
-        path.write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    number = int(sys.argv[1])
+    make_variant(LESSON, number, dict(board(number)))

@@ -130,6 +130,21 @@ class Exam:
 exam = functools.cache(Exam)
 
 
+def make_variant(lesson, number, rows):
+    """Write `number` into the assignment and `rows`, {how a line begins: the line}, into the guide's tables."""
+    folder = ROOT / "lessons" / lesson
+    numbers = {
+        "assignment.ipynb": r"^(\s*\"VARIANT = )\d+()",
+        "guide.md": r"^(Variant )\d+(\. )",
+    }
+    for name, pattern in numbers.items():
+        text = (folder / name).read_text(encoding="utf-8")
+        text = re.sub(pattern, lambda found: f"{found[1]}{number}{found[2]}", text, flags=re.MULTILINE)
+        for begin, row in rows.items() if name == "guide.md" else ():
+            text = re.sub(f"^{re.escape(begin)}.*$", lambda _, row=row: row, text, flags=re.MULTILINE)
+        (folder / name).write_text(text, encoding="utf-8")
+
+
 def cases(library):
     """(lesson, function, label) for each answer in the libraries of all lessons; library 0 is RIGHT, 1 is WRONG."""
     return [
